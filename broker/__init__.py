@@ -1,0 +1,1 @@
+"""The credential broker: doors, pipeline, services, store."""

@@ -1,0 +1,243 @@
+"""Asking a human: requests, decisions, expiry. Every change is one compare-and-set and one event.
+
+    pending -> approved | rejected | expired | cancelled
+    approved -> consumed | expired | cancelled
+
+An approval answers for one plan digest, once, until its time is over. Agents never decide, and neither does the
+operator who started the asking session. Nothing here executes: approved intents are found by the reconciler and by the
+caller of `decide`, in the database, and sent to the queue from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final
+
+from broker.clock import NS_PER_SECOND, Clock, rfc3339
+from broker.config.model import Configuration
+from broker.errors import ConflictError
+from broker.ids import ID_ENTROPY_BYTES, ApprovalId, SessionId, make_id
+from broker.model import Approval, ApprovalState, IntentRecord, IntentState, JsonObject, Operator, Role, Session
+from broker.outcome import Problem, ProblemKind
+from broker.store.base import Change, Committer, Event, EventType, Reader, Update
+from broker.store.rows import insert_approval, insert_intent, move_approval, move_intent, session_lives
+from policies.model import Decision, Effect
+
+MAX_REASON: Final = 2_000
+"""Characters of a decision's reason."""
+
+_ENDINGS: Final = {
+    ApprovalState.APPROVED: (EventType.APPROVAL_APPROVED, IntentState.APPROVED),
+    ApprovalState.REJECTED: (EventType.APPROVAL_REJECTED, IntentState.REJECTED),
+    ApprovalState.EXPIRED: (EventType.APPROVAL_EXPIRED, IntentState.EXPIRED),
+    ApprovalState.CANCELLED: (EventType.APPROVAL_CANCELLED, IntentState.CANCELLED),
+}
+
+
+class Approvals:
+    """Parks intents and carries people's answers.
+
+    Args:
+        reader: Where approvals are looked up.
+        committer: Where they are changed.
+        clock: Time and entropy.
+        configuration: Returns the configuration in force; roles are looked up at the moment of the decision.
+        on_approved: Called after a yes is durable, to send the intent to the queue without waiting for the reconciler.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        committer: Committer,
+        clock: Clock,
+        configuration: Callable[[], Configuration],
+        on_approved: Callable[[Approval], Awaitable[None]],
+    ) -> None:
+        self._reader = reader
+        self._committer = committer
+        self._clock = clock
+        self._configuration = configuration
+        self._on_approved = on_approved
+
+    async def park(
+        self, session: Session, record: IntentRecord, decision: Decision, *, summary: str, draft: bytes, reason: str
+    ) -> Approval:
+        """Store an intent with the question about it and return the question.
+
+        Args:
+            session: Who asks.
+            record: The intent, not stored yet.
+            decision: The decision that requires approval.
+            summary: What will be done, made by the broker.
+            draft: Canonical bytes to plan from again.
+            reason: The agent's words.
+
+        Raises:
+            ConflictError: the session was killed or the idempotency key was used meanwhile.
+            LedgerUnavailableError: nothing is parked.
+        """
+        now_ns = self._clock.now_ns()
+        asking = next(each for each in decision.reasons if each.effect is Effect.REQUIRE_APPROVAL)
+        # The strictest terms of all rules that ask: the shortest time.
+        terms = min(decision.approvals, key=lambda each: each.timeout_seconds)
+        approval = Approval(
+            ApprovalId(make_id("apr", at_ms=now_ns // 1_000_000, entropy=self._clock.entropy(ID_ENTROPY_BYTES))),
+            record.id,
+            session.id,
+            session.agent,
+            session.project,
+            session.owner,
+            record.action,
+            record.resources,
+            summary,
+            record.plan_digest,
+            decision.policy_version,
+            f"{asking.span} ({asking.rule_id})" if asking.span else asking.rule_id,
+            terms.channel,
+            reason,
+            draft,
+            ApprovalState.PENDING,
+            1,
+            now_ns,
+            now_ns + terms.timeout_seconds * NS_PER_SECOND,
+        )
+        parked = replace(record, state=IntentState.PENDING_APPROVAL, version=1, approval_id=approval.id)
+        data: JsonObject = {
+            "plan_digest": approval.plan_digest,
+            "summary": summary,
+            "rule": approval.rule,
+            "channel": approval.channel,
+            "expires_at_ns": approval.expires_at_ns,
+            "reason_unverified": reason,
+        }
+        steps = (session_lives(session.id), insert_intent(parked), insert_approval(approval))
+        await self._committer.commit(Change(self._event(EventType.INTENT_PARKED, approval, "", data), steps))
+        return approval
+
+    async def decide(
+        self, approval_id: ApprovalId, operator: Operator, *, approve: bool, reason: str
+    ) -> Approval | Problem:
+        """Carry an operator's answer, or say why it does not count.
+
+        Args:
+            approval_id: Which approval.
+            operator: Who answers, as authenticated.
+            approve: Yes or no.
+            reason: Their words, at most `MAX_REASON` characters; a no needs one.
+
+        Raises:
+            LedgerUnavailableError: the answer is not durable and does not count.
+        """
+        approval = await self._reader.approval(approval_id)
+        if approval is None:
+            return Problem(ProblemKind.NOT_FOUND, "there is no such approval")
+        refused = self._refusal(approval, operator, approve=approve, reason=reason)
+        if refused:
+            return refused
+        if self._clock.now_ns() >= approval.expires_at_ns:
+            await self.end(approval, ApprovalState.EXPIRED, "nobody answered in time")
+            return Problem(ProblemKind.APPROVAL_EXPIRED, f"the time was over at {rfc3339(approval.expires_at_ns)}")
+        state = ApprovalState.APPROVED if approve else ApprovalState.REJECTED
+        ended = await self.end(approval, state, reason, operator.name)
+        if ended is not None:
+            if approve:
+                await self._on_approved(ended)
+            return ended
+        return Problem(
+            ProblemKind.APPROVAL_CONFLICT,
+            "somebody else answered first, or the session was killed",
+            fix=f"ostiary approvals show {approval_id}",
+        )
+
+    async def end(self, approval: Approval, state: ApprovalState, reason: str, operator: str = "") -> Approval | None:
+        """Move an approval and its intent to ``state`` together; None when somebody else moved them first.
+
+        Raises:
+            LedgerUnavailableError: nothing was moved.
+        """
+        intent = await self._reader.intent(approval.intent_id)
+        if intent is None or intent.approval_id != approval.id:
+            return None
+        kind, intent_state = _ENDINGS[state]
+        now_ns = self._clock.now_ns()
+        columns: JsonObject = {"decided_by": operator, "decided_at_ns": now_ns, "decision_reason": reason[:MAX_REASON]}
+        told = {} if state is ApprovalState.APPROVED else {"problem": _told(state, reason, operator).to_json()}
+        moves: tuple[Update, ...] = (
+            move_approval(approval, state, **columns),
+            move_intent(intent, intent_state, now_ns, **told),
+        )
+        guard = (session_lives(approval.session_id),) if state is ApprovalState.APPROVED else ()
+        data: JsonObject = {"plan_digest": approval.plan_digest, "reason": reason[:MAX_REASON]}
+        try:
+            await self._committer.commit(Change(self._event(kind, approval, operator, data), (*guard, *moves)))
+        except ConflictError:
+            return None
+        return replace(approval, state=state, version=approval.version + 1, **columns)
+
+    def consumption(self, approval: Approval) -> Update:
+        """Return the step that uses an approval up; it goes into the transaction of the `executing` event."""
+        return move_approval(approval, ApprovalState.CONSUMED)
+
+    def voidance(self, approval: Approval) -> Update:
+        """Return the step that ends an approval whose intent is turned away at its second look."""
+        return move_approval(approval, ApprovalState.CANCELLED)
+
+    async def expire_overdue(self) -> int:
+        """End every approval whose time is over; return how many."""
+        ended = 0
+        for approval in await self._reader.overdue_approvals(self._clock.now_ns()):
+            ended += await self.end(approval, ApprovalState.EXPIRED, "nobody answered in time") is not None
+        return ended
+
+    async def cancel_session(self, session_id: SessionId) -> int:
+        """Void every open approval of a killed session; return how many."""
+        states = (ApprovalState.PENDING, ApprovalState.APPROVED)
+        ended = 0
+        for approval in await self._reader.approvals(states, session_id=session_id, limit=1_000):
+            ended += await self.end(approval, ApprovalState.CANCELLED, "the session was killed") is not None
+        return ended
+
+    def _refusal(self, approval: Approval, operator: Operator, *, approve: bool, reason: str) -> Problem | None:
+        current = self._configuration().operators.get(operator.name)
+        if current is None or not current.may(Role.APPROVER):
+            return Problem(ProblemKind.FORBIDDEN, "only an operator with the role `approver` may answer")
+        if approval.owner == operator.name:
+            return Problem(
+                ProblemKind.FORBIDDEN,
+                "you started the session that asks; nobody approves their own request",
+                fix="ask another approver",
+            )
+        if not approve and not reason.strip():
+            return Problem(ProblemKind.INVALID_PARAMS, "a rejection needs a reason; the agent gets it")
+        if len(reason) > MAX_REASON:
+            return Problem(ProblemKind.INVALID_PARAMS, f"the reason is longer than {MAX_REASON} characters")
+        if approval.state is not ApprovalState.PENDING:
+            expired = approval.state is ApprovalState.EXPIRED
+            kind = ProblemKind.APPROVAL_EXPIRED if expired else ProblemKind.APPROVAL_CONFLICT
+            return Problem(kind, f"the approval is {approval.state.value} already")
+        return None
+
+    def _event(self, kind: EventType, approval: Approval, operator: str, data: JsonObject) -> Event:
+        now_ns = self._clock.now_ns()
+        return Event(
+            make_id("evt", at_ms=now_ns // 1_000_000, entropy=self._clock.entropy(ID_ENTROPY_BYTES)),
+            kind,
+            now_ns,
+            agent=approval.agent,
+            project=approval.project,
+            session_id=approval.session_id,
+            intent_id=approval.intent_id,
+            action=approval.action,
+            operator=operator,
+            data={**data, "approval_id": approval.id, "resources": list(approval.resources)},
+        )
+
+
+def _told(state: ApprovalState, reason: str, operator: str) -> Problem:
+    """What the agent learns of a no."""
+    if state is ApprovalState.REJECTED:
+        return Problem(ProblemKind.APPROVAL_REJECTED, f"`{operator}` said no", reason=reason)
+    if state is ApprovalState.EXPIRED:
+        return Problem(ProblemKind.APPROVAL_EXPIRED, "nobody answered in time; silence is no", reason=reason)
+    return Problem(ProblemKind.CANCELLED, "the request was cancelled", reason=reason)

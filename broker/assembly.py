@@ -1,0 +1,176 @@
+"""How the services are put together, whatever they stand on: wiring hands in the real parts, tests hand in others.
+
+What follows from people's acts is tied here: a kill cuts what runs and voids what waits, a yes goes to the queue.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from broker.approvals.service import Approvals
+from broker.calls import RunningCalls
+from broker.catalog import Catalog
+from broker.clock import Clock
+from broker.config.model import Configuration
+from broker.errors import QueueUnavailableError
+from broker.ids import SessionId
+from broker.intents import Journal
+from broker.limits.admission import Admission
+from broker.metrics import Metrics
+from broker.model import Approval
+from broker.pipeline import Parts, Pipeline
+from broker.ports import Leases, Recorder, VaultHealth, WorkQueue
+from broker.reconciler import Reconciler
+from broker.redaction import Redactor, Scrubber
+from broker.service import Broker, Policies, Services
+from broker.sessions import Sessions
+from broker.settings import Settings
+from broker.store.base import Outputs, Reader
+from connectors.base import Connector, Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """What the services stand on.
+
+    Args:
+        settings: How this process runs.
+        clock: Time and entropy.
+        instance_id: Name of this process, the owner of what it executes.
+        connectors: By name.
+        load: Reads and validates the configuration folder; raises ConfigError.
+        apply: Tells what depends on the configuration of a new one.
+        reader, outputs, ledger: The store.
+        leases, scrubber, vault: The vault, as the pipeline, the redaction and the readiness see it.
+        transport: The way out.
+        queue: The way to the workers.
+    """
+
+    settings: Settings
+    clock: Clock
+    instance_id: str
+    connectors: Mapping[str, Connector]
+    load: Callable[[], Configuration]
+    apply: Callable[[Configuration], None]
+    reader: Reader
+    outputs: Outputs
+    ledger: Recorder
+    leases: Leases
+    scrubber: Scrubber
+    vault: VaultHealth
+    transport: Transport
+    queue: WorkQueue
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """The services, put together."""
+
+    broker: Broker
+    policies: Policies
+    journal: Journal
+    calls: RunningCalls
+    sessions: Sessions
+    approvals: Approvals
+    limits: Admission
+    reconciler: Reconciler
+
+
+def assemble(base: Foundation, configuration: Configuration) -> Assembly:
+    """Put the services together on a foundation.
+
+    Args:
+        base: What they stand on.
+        configuration: The first one.
+    """
+    policies, calls = Policies(configuration), RunningCalls()
+    journal = Journal(base.ledger, base.clock, base.instance_id)
+    sessions, approvals = _people(base, policies, calls)
+    limits = Admission(base.settings.max_concurrent_intents, base.settings.max_concurrent_per_session)
+    reconciler = Reconciler(
+        reader=base.reader,
+        outputs=base.outputs,
+        journal=journal,
+        approvals=approvals,
+        queue=base.queue,
+        clock=base.clock,
+        instance_ttl_seconds=base.settings.instance_ttl_seconds,
+        output_ttl_seconds=base.settings.output_ttl_seconds,
+    )
+    pipeline = _pipeline(base, policies, sessions, approvals, Assembled(journal, calls, limits))
+    broker = Broker(
+        Services(
+            settings=base.settings,
+            clock=base.clock,
+            policies=policies,
+            load=base.load,
+            apply=base.apply,
+            connectors=base.connectors,
+            reader=base.reader,
+            outputs=base.outputs,
+            ledger=base.ledger,
+            vault=base.vault,
+            queue=base.queue,
+            sessions=sessions,
+            approvals=approvals,
+            pipeline=pipeline,
+            metrics=Metrics(in_flight=lambda: limits.in_use, ledger_ready=lambda: base.ledger.ready),
+        )
+    )
+    return Assembly(broker, policies, journal, calls, sessions, approvals, limits, reconciler)
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """The services of one execution."""
+
+    journal: Journal
+    calls: RunningCalls
+    limits: Admission
+
+
+def _pipeline(
+    base: Foundation, policies: Policies, sessions: Sessions, approvals: Approvals, execution: Assembled
+) -> Pipeline:
+    redactor = Redactor(
+        base.scrubber,
+        base.outputs,
+        inline_bytes=base.settings.inline_output_bytes,
+        max_bytes=base.settings.max_output_bytes,
+    )
+    return Pipeline(
+        Parts(
+            sessions=sessions,
+            catalog=Catalog(base.connectors, policies),
+            policy=policies.of,
+            limits=execution.limits,
+            approvals=approvals,
+            journal=execution.journal,
+            calls=execution.calls,
+            leases=base.leases,
+            transport=base.transport,
+            redactor=redactor,
+            reader=base.reader,
+            accepting=lambda: base.ledger.ready,
+            timeout_seconds=base.settings.upstream_timeout_seconds,
+        )
+    )
+
+
+def _people(base: Foundation, policies: Policies, calls: RunningCalls) -> tuple[Sessions, Approvals]:
+    """Make the two services of people's acts, and tie what follows from those."""
+
+    async def on_killed(session_id: SessionId) -> None:
+        calls.cut(session_id)
+        await approvals.cancel_session(session_id)
+
+    async def on_approved(approval: Approval) -> None:
+        record = await base.reader.intent(approval.intent_id)
+        if record is not None:
+            with contextlib.suppress(QueueUnavailableError):  # the reconciler sends it again
+                await base.queue.send(record.id, record.fence)
+
+    approvals = Approvals(base.reader, base.ledger, base.clock, policies, on_approved)
+    return Sessions(base.reader, base.ledger, base.clock, policies, on_killed), approvals

@@ -1,0 +1,67 @@
+"""The calls that run now, by session, so that a kill can cut them within the second.
+
+A call is bounded in time and can be cut from outside; either way `TimeoutError` comes out of its context and the
+call's `killed` tells which it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from broker.ids import SessionId
+
+
+class Call:
+    """One bounded call."""
+
+    __slots__ = ("_limit", "killed")
+
+    def __init__(self, limit: asyncio.Timeout) -> None:
+        self._limit = limit
+        self.killed = False
+
+    def extend(self, seconds: float) -> None:
+        """Give the call ``seconds`` from now, unless it was cut."""
+        if not self.killed and not self._limit.expired():
+            self._limit.reschedule(asyncio.get_running_loop().time() + seconds)
+
+    def cut(self) -> None:
+        """End the call now."""
+        self.killed = True
+        if not self._limit.expired():
+            self._limit.reschedule(asyncio.get_running_loop().time())
+
+
+class RunningCalls:
+    """Every call of this process."""
+
+    def __init__(self) -> None:
+        self._calls: defaultdict[SessionId, set[Call]] = defaultdict(set)
+
+    @asynccontextmanager
+    async def bounded(self, session_id: SessionId, seconds: float) -> AsyncGenerator[Call, None]:
+        """Run the body as a call of ``session_id`` that may take ``seconds``.
+
+        Raises:
+            TimeoutError: it took longer or was cut.
+        """
+        async with asyncio.timeout(seconds) as limit:
+            call = Call(limit)
+            self._calls[session_id].add(call)
+            try:
+                yield call
+            finally:
+                held = self._calls[session_id]
+                held.discard(call)
+                if not held:
+                    del self._calls[session_id]
+
+    def cut(self, session_id: SessionId) -> int:
+        """Cut every call of a killed session; return how many."""
+        calls = list(self._calls.get(session_id, ()))
+        for call in calls:
+            call.cut()
+        return len(calls)

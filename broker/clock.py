@@ -1,0 +1,49 @@
+"""The clock and the source of entropy, as protocols, so that nothing else reads either.
+
+Wall time orders what people see and decides expiry; it may jump. Durations come from the monotonic clock.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+NS_PER_SECOND: Final = 1_000_000_000
+
+
+class Clock(Protocol):
+    """Where time and entropy come from."""
+
+    def now_ns(self) -> int:
+        """Nanoseconds since the epoch, UTC; may jump."""
+
+    def monotonic_ns(self) -> int:
+        """Nanoseconds of a clock that never goes back; for durations only."""
+
+    def entropy(self, size: int) -> bytes:
+        """``size`` random bytes fit for keys."""
+
+
+class SystemClock:
+    """The machine's clock and entropy."""
+
+    def now_ns(self) -> int:
+        """Nanoseconds since the epoch, UTC."""
+        return time.time_ns()
+
+    def monotonic_ns(self) -> int:
+        """Nanoseconds of the monotonic clock."""
+        return time.monotonic_ns()
+
+    def entropy(self, size: int) -> bytes:
+        """Random bytes from the kernel."""
+        return os.urandom(size)
+
+
+def rfc3339(at_ns: int) -> str:
+    """Return a wall time as RFC 3339 in UTC with milliseconds: ``2026-11-20T12:00:00.000Z``."""
+    seconds, rest = divmod(at_ns, NS_PER_SECOND)
+    stamp = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{stamp}.{rest // 1_000_000:03d}Z"

@@ -1,0 +1,88 @@
+"""The configuration as the broker uses it: frozen, validated as a whole, swapped as a whole.
+
+Nothing here can be half right: `broker.config.loader.load_configuration` returns one of these or raises with every
+fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from broker.errors import Finding
+from broker.ids import Digest
+from broker.model import Operator
+from connectors.base import Connection
+from policies.engine import CompiledPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What agents work in: the connections they may use.
+
+    Args:
+        name: Its name.
+        description: For people.
+        connections: Names of connections, each declared.
+    """
+
+    name: str
+    description: str
+    connections: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A declared agent; one that is not declared cannot have a session.
+
+    Args:
+        name: Its name, also of its policy file.
+        project: Name of its project, declared.
+        description: For people.
+        owner: Name of the operator who answers for it, declared; may be empty.
+    """
+
+    name: str
+    project: str
+    description: str
+    owner: str
+
+
+class ChannelKind(StrEnum):
+    """How a channel reaches people."""
+
+    LOG = "log"
+    """Nobody is called: the approval waits in the list and in the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A place where people are asked."""
+
+    name: str
+    kind: ChannelKind
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything one folder says.
+
+    Args:
+        root: The folder.
+        version: Digest over the bytes of every file read.
+        projects, agents, operators, connections, channels: By name; every name they refer to is declared.
+        policies: Compiled policy of every declared agent; an agent without a file has an empty one.
+        notices: What the authors should know; nothing here keeps the configuration from being used.
+    """
+
+    root: Path
+    version: Digest
+    projects: Mapping[str, Project]
+    agents: Mapping[str, Agent]
+    operators: Mapping[str, Operator]
+    connections: Mapping[str, Connection]
+    channels: Mapping[str, Channel]
+    policies: Mapping[str, CompiledPolicy]
+    notices: tuple[Finding, ...] = ()

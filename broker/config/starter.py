@@ -1,0 +1,111 @@
+"""A commented first configuration: valid as it stands, safe as it stands, made to be edited.
+
+It is checked by `ostiary check` without a change. Its connections name credentials that do not exist until
+`ostiary vault put` makes them, and its agent may read, push to feature branches, and ask before it pushes to ``main``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from broker.config.files import MAIN_FILE, POLICY_FOLDER
+
+STARTER_AGENT: Final = "ci-runner"
+STARTER_OPERATOR: Final = "admin"
+
+_MAIN: Final = """\
+# Ostiary's configuration. Validate it with `ostiary check`, take it up with `ostiary reload`.
+version: 1
+
+# Upstreams. Keys never stand here: `credential` is a name in the vault.
+#   ostiary vault put aws/example       stores the key of the connection below
+connections:
+  aws-example:
+    connector: aws
+    credential: aws/example
+    account: "123456789012" # yours, in quotes
+    regions: [eu-west-1] # the first one is used when an intent names none
+  git-example:
+    connector: git
+    credential: git/example
+    url: https://github.com
+
+# What agents work in: a project sees the connections it lists and no others.
+projects:
+  example:
+    description: The first project
+    connections: [aws-example, git-example]
+
+# Who may have sessions. What an agent may do stands in policies/NAME.yaml; without that file: nothing.
+agents:
+  ci-runner:
+    project: example
+    owner: admin
+
+# People. Roles: viewer, approver, auditor, key-admin, admin. Nobody approves what an agent of their own session asks.
+operators:
+  admin:
+    roles: [admin, approver]
+  # alice:
+  #   roles: [approver]
+
+# Where approvals are announced. `approvals` exists always; a policy names others by `approval_channel`.
+channels:
+  approvals:
+    kind: log
+"""
+
+_POLICY: Final = """\
+# What the agent `ci-runner` may do. Everything else is denied.
+# A rule is `action on resource`. Order does not matter: deny beats approval, approval beats allow.
+# A `*` inside stays in one segment, a `*` at the end covers the rest.
+version: 1
+agent: ci-runner
+policies:
+  - git:read on repos/*
+  - git:push on repos/*/branches/feature/*
+
+  # Waits for a person with the role `approver`; no answer within the hour means no.
+  - allow: git:push on repos/*/branches/main
+    requires_approval: true
+    approval_timeout: 60m
+
+  # `data-lake/raw/*` is short for `arn:aws:s3:::data-lake/raw/*`.
+  - s3:GetObject on data-lake/raw/*
+"""
+
+_FILES: Final = ((MAIN_FILE, _MAIN), (f"{POLICY_FOLDER}/{STARTER_AGENT}.yaml", _POLICY))
+
+
+def write_starter(root: Path) -> list[Path]:
+    """Write what is missing of the starter; a file that is there is never touched.
+
+    Args:
+        root: The configuration folder; made with mode 0700 when it is not there.
+
+    Returns:
+        The files written, none when all were there.
+
+    Raises:
+        OSError: a folder or file cannot be made.
+    """
+    for folder in (root, root / POLICY_FOLDER):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if os.path.lexists(root / MAIN_FILE):
+        # Somebody's own configuration: a policy for an agent it may not know would break it.
+        return []
+    return [root / name for name, text in _FILES if _write(root / name, text)]
+
+
+def _write(path: Path, text: str) -> bool:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(descriptor)
+    return True

@@ -1,0 +1,108 @@
+"""What the doors need of the broker: the shapes `broker.wiring.Broker` fills and the tests' fake fills too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry
+
+from broker.clock import Clock
+from broker.ids import ApprovalId, IntentId, SessionId
+from broker.model import Approval, IntentDraft, Operator, Session
+from broker.outcome import Outcome, Problem
+from broker.settings import Settings
+from broker.store.base import Outputs, Reader
+from connectors.base import Connection, Connector
+
+
+class SessionsPort(Protocol):
+    """Starts, knows and ends sessions."""
+
+    async def authenticate(self, unverified_token: str) -> Session | Operator | Problem:
+        """Return who the token belongs to, or why it is not accepted."""
+
+    async def start(
+        self, operator: Operator, *, agent: str, ttl_seconds: int, labels: dict[str, str]
+    ) -> tuple[Session, str] | Problem:
+        """Start a session of ``agent`` and return it with its token, which is shown once."""
+
+    async def kill(self, session_id: SessionId, operator: Operator) -> bool:
+        """End a session; False when there is none of that id."""
+
+
+class ApprovalsPort(Protocol):
+    """Takes people's decisions."""
+
+    async def decide(
+        self, approval_id: ApprovalId, operator: Operator, *, approve: bool, reason: str
+    ) -> Approval | Problem:
+        """Record a decision; who may decide what is judged there, not at the door."""
+
+
+class ProjectPort(Protocol):
+    """What the doors read of a project."""
+
+    @property
+    def connections(self) -> Sequence[str]:
+        """Names of the connections its agents may use."""
+
+
+class ConfigurationPort(Protocol):
+    """What the doors read of the configuration."""
+
+    @property
+    def projects(self) -> Mapping[str, ProjectPort]:
+        """Projects by name."""
+
+    @property
+    def connections(self) -> Mapping[str, Connection]:
+        """Connections by name."""
+
+
+class BrokerPort(Protocol):
+    """The broker as a door sees it."""
+
+    @property
+    def settings(self) -> Settings:
+        """How this process runs."""
+
+    @property
+    def clock(self) -> Clock:
+        """Where time and entropy come from."""
+
+    @property
+    def sessions(self) -> SessionsPort:
+        """The sessions service."""
+
+    @property
+    def approvals(self) -> ApprovalsPort:
+        """The approvals service."""
+
+    @property
+    def reader(self) -> Reader:
+        """Reads of the database."""
+
+    @property
+    def outputs(self) -> Outputs:
+        """Bodies of results."""
+
+    @property
+    def connectors(self) -> Mapping[str, Connector]:
+        """Connectors by name."""
+
+    @property
+    def metrics(self) -> CollectorRegistry:
+        """What ``/metrics`` shows."""
+
+    def configuration(self) -> ConfigurationPort:
+        """Return the configuration in force now."""
+
+    async def submit(self, session: Session, draft: IntentDraft, *, wait_seconds: float) -> Outcome:
+        """Take an intent through the pipeline; wait at most so long for a person."""
+
+    async def outcome(self, session: Session, intent_id: IntentId) -> Outcome | None:
+        """Return where an intent of this session stands; None when the session has no such intent."""
+
+    async def readiness(self) -> Mapping[str, bool | str]:
+        """Return each check's answer: True or ``ok`` is good, anything else is not and a text says why."""

@@ -1,0 +1,212 @@
+"""The frozen words of the broker: principals, sessions, intents, approvals, outcomes, and their states.
+
+State names are stored in the database and in ledger events: a name may be added, never changed or reused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from broker.ids import ApprovalId, Digest, IntentId, SessionId
+
+JsonObject = dict[str, Any]
+
+
+class Role(StrEnum):
+    """What an operator may do; the server checks it at every door."""
+
+    VIEWER = "viewer"
+    APPROVER = "approver"
+    AUDITOR = "auditor"
+    KEY_ADMIN = "key-admin"
+    ADMIN = "admin"
+
+
+class IntentState(StrEnum):
+    """Where an intent stands; everything from SUCCEEDED on is terminal and never changes again."""
+
+    PENDING_APPROVAL = "pending_approval"
+    APPROVED = "approved"
+    EXECUTING = "executing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    DENIED = "denied"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        """True when nothing can follow."""
+        return self not in (IntentState.PENDING_APPROVAL, IntentState.APPROVED, IntentState.EXECUTING)
+
+
+class ApprovalState(StrEnum):
+    """Where an approval stands; only PENDING and APPROVED can change."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    CONSUMED = "consumed"
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A human principal from the configuration."""
+
+    name: str
+    roles: frozenset[Role]
+
+    def may(self, role: Role) -> bool:
+        """Tell whether the operator holds ``role``; an admin holds all but APPROVER, which is always explicit."""
+        return role in self.roles or (Role.ADMIN in self.roles and role is not Role.APPROVER)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One run of one agent, as authenticated from its token.
+
+    Args:
+        id: Its id.
+        agent: Name of the agent.
+        project: Name of the agent's project.
+        owner: Name of the operator who started it.
+        created_at_ns: Start, nanoseconds since the epoch, UTC.
+        expires_at_ns: End of validity.
+        killed_at_ns: When it was killed, 0 while alive.
+        labels: Claims given at the start, shown in replay.
+    """
+
+    id: SessionId
+    agent: str
+    project: str
+    owner: str
+    created_at_ns: int
+    expires_at_ns: int
+    killed_at_ns: int = 0
+    labels: JsonObject = field(default_factory=dict)
+
+    def alive(self, now_ns: int) -> bool:
+        """Tell whether the session may act at ``now_ns``."""
+        return self.killed_at_ns == 0 and now_ns < self.expires_at_ns
+
+
+@dataclass(frozen=True, slots=True)
+class IntentDraft:
+    """What an agent sent, validated in shape only.
+
+    Args:
+        action: As sent.
+        params: JSON object as sent.
+        resource: The agent's claim of the resource; compared with the derived ones, never used.
+        connection: Name of the connection when the project has several for the action; empty otherwise.
+        reason: The agent's words, unverified, clipped at the door.
+        idempotency_key: Empty when none was given.
+        dry_run: Stop after the decision and say what it would be.
+    """
+
+    action: str
+    params: JsonObject
+    resource: str = ""
+    connection: str = ""
+    reason: str = ""
+    idempotency_key: str = ""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IntentRecord:
+    """An intent as stored.
+
+    Args:
+        id: Its id.
+        session_id, agent, project: Who asked.
+        action: Canonical action.
+        resources: Resources of the plan's requirements, in order.
+        request_digest: Digest of the canonical draft; an idempotency key is bound to it.
+        plan_digest: Digest of the plan.
+        state: Where it stands.
+        version: Counts the state changes, from 1; every change compares and sets it.
+        fence: Counts the executions that were begun, from 0; a late executor with an older fence is refused.
+        owner: Instance that executes it, empty otherwise.
+        access: What the operation does upstream (`connectors.base.Access`); decides what a crash means.
+        idempotency_key: Empty when none was given.
+        approval_id: The approval it waits or waited for, empty when none.
+        created_at_ns, updated_at_ns: Nanoseconds since the epoch, UTC.
+        result: What the agent gets back when it is terminal; redacted.
+        problem: Problem type, reason, rule and fix when it did not succeed.
+        output_bytes: Size of the stored output, -1 when there is none.
+        output_media_type: Of the output.
+    """
+
+    id: IntentId
+    session_id: SessionId
+    agent: str
+    project: str
+    action: str
+    resources: tuple[str, ...]
+    request_digest: Digest
+    plan_digest: Digest
+    state: IntentState
+    version: int
+    fence: int
+    owner: str
+    access: str
+    idempotency_key: str
+    approval_id: str
+    created_at_ns: int
+    updated_at_ns: int
+    result: JsonObject = field(default_factory=dict)
+    problem: JsonObject = field(default_factory=dict)
+    output_bytes: int = -1
+    output_media_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """People's answer about one plan digest: single use, with an end.
+
+    Args:
+        id: Its id.
+        intent_id: The parked intent.
+        session_id, agent, project, owner: Who asked, and the operator who started the session (never decides it).
+        action, resources, summary: What is asked, computed by the broker.
+        plan_digest: What the answer is bound to.
+        policy_version: Policy that asked for it.
+        rule: ``file:line`` and id of the rule that asked.
+        channel: Where people are asked.
+        reason: The agent's words, unverified.
+        draft: Canonical bytes of the parked intent, for the second planning.
+        state, version: Where it stands; every change compares and sets both.
+        created_at_ns, expires_at_ns: Nanoseconds since the epoch, UTC.
+        decided_by, decided_at_ns, decision_reason: The human answer, empty or 0 before it.
+    """
+
+    id: ApprovalId
+    intent_id: IntentId
+    session_id: SessionId
+    agent: str
+    project: str
+    owner: str
+    action: str
+    resources: tuple[str, ...]
+    summary: str
+    plan_digest: Digest
+    policy_version: str
+    rule: str
+    channel: str
+    reason: str
+    draft: bytes
+    state: ApprovalState
+    version: int
+    created_at_ns: int
+    expires_at_ns: int
+    decided_by: str = ""
+    decided_at_ns: int = 0
+    decision_reason: str = ""

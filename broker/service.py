@@ -1,0 +1,186 @@
+"""The running broker as its doors and its worker see it: submit, resume, reload, readiness.
+
+No rule stands here; every method hands on to the service whose noun it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from broker.approvals.service import Approvals
+from broker.clock import NS_PER_SECOND, Clock
+from broker.config.model import Configuration
+from broker.errors import ConfigError, ConflictError, Finding, StoreUnavailableError
+from broker.ids import ID_ENTROPY_BYTES, ApprovalId, IntentId, make_id
+from broker.metrics import Metrics
+from broker.model import ApprovalState, IntentDraft, IntentState, Session
+from broker.outcome import Outcome
+from broker.pipeline import Pipeline
+from broker.ports import Recorder, VaultHealth, WorkQueue
+from broker.sessions import Sessions
+from broker.settings import Settings
+from broker.store.base import Change, Event, EventType, Outputs, Reader
+from broker.verdicts import outcome_of
+from connectors.base import Connector
+from policies.engine import CompiledPolicy, compile_policy
+from policies.model import PolicySet, PolicyVersion
+
+POLL_SECONDS: Final = 0.1
+"""Pause between two looks at an intent somebody waits for."""
+
+_OPEN: Final = (IntentState.PENDING_APPROVAL, IntentState.APPROVED, IntentState.EXECUTING)
+
+
+class Policies:
+    """The configuration in force: one reference, swapped whole, so that a decision sees the old or the new, never both.
+
+    Args:
+        configuration: The first one.
+    """
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.current = configuration
+
+    def __call__(self) -> Configuration:
+        """Return the configuration in force."""
+        return self.current
+
+    def of(self, agent: str) -> CompiledPolicy:
+        """Return an agent's policy; an agent without one may do nothing."""
+        found = self.current.policies.get(agent)
+        return found or compile_policy(PolicySet(agent, (), PolicyVersion("")))
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a running broker is made of; see the classes themselves.
+
+    Args:
+        load: Reads and validates the configuration folder; raises ConfigError.
+        apply: Tells what depends on the configuration of a new one.
+    """
+
+    settings: Settings
+    clock: Clock
+    policies: Policies
+    load: Callable[[], Configuration]
+    apply: Callable[[Configuration], None]
+    connectors: Mapping[str, Connector]
+    reader: Reader
+    outputs: Outputs
+    ledger: Recorder
+    vault: VaultHealth
+    queue: WorkQueue
+    sessions: Sessions
+    approvals: Approvals
+    pipeline: Pipeline
+    metrics: Metrics
+
+
+class Broker:
+    """A running broker, as the doors and the worker see it."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self.settings = services.settings
+        self.clock = services.clock
+        self.connectors = services.connectors
+        self.reader = services.reader
+        self.outputs = services.outputs
+        self.sessions = services.sessions
+        self.approvals = services.approvals
+        self.metrics = services.metrics.registry
+
+    def configuration(self) -> Configuration:
+        """Return the configuration in force."""
+        return self._services.policies()
+
+    async def submit(self, session: Session, draft: IntentDraft, *, wait_seconds: float) -> Outcome:
+        """Run an intent; when it is parked, wait up to ``wait_seconds`` for its end."""
+        services = self._services
+        started_ns = services.clock.monotonic_ns()
+        outcome = await services.pipeline.submit(session, draft)
+        services.metrics.answered(outcome, (services.clock.monotonic_ns() - started_ns) / NS_PER_SECOND)
+        if outcome.state not in _OPEN or outcome.dry_run or wait_seconds <= 0:
+            return outcome
+        return await self.wait(session, IntentId(outcome.intent_id), wait_seconds) or outcome
+
+    async def outcome(self, session: Session, intent_id: IntentId) -> Outcome | None:
+        """Return where an intent of this session stands; None when the session has no such intent.
+
+        Raises:
+            StoreUnavailableError: it cannot be read.
+        """
+        record = await self.reader.intent(intent_id)
+        if record is None or record.session_id != session.id:
+            return None
+        return outcome_of(record)
+
+    async def wait(self, session: Session, intent_id: IntentId, seconds: float) -> Outcome | None:
+        """Return the outcome once it is terminal, or where the intent stands after ``seconds``."""
+        end_ns = self.clock.monotonic_ns() + int(seconds * NS_PER_SECOND)
+        while True:
+            outcome = await self.outcome(session, intent_id)
+            if outcome is None or outcome.state not in _OPEN or self.clock.monotonic_ns() >= end_ns:
+                return outcome
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def resume(self, intent_id: IntentId, fence: int) -> Outcome | None:
+        """Execute an approved intent; None when it does not wait at this fence (any more).
+
+        Raises:
+            StoreUnavailableError, LedgerUnavailableError: nothing was done; the reconciler sends it again.
+        """
+        record = await self.reader.intent(intent_id)
+        if record is None or record.state is not IntentState.APPROVED or record.fence != fence:
+            return None
+        approval = await self.reader.approval(ApprovalId(record.approval_id))
+        session = await self.reader.session(record.session_id)
+        if approval is None or session is None or approval.state is not ApprovalState.APPROVED:
+            return None
+        if self.clock.now_ns() >= approval.expires_at_ns:
+            await self.approvals.end(approval, ApprovalState.EXPIRED, "it was not executed in time")
+            return None
+        with contextlib.suppress(ConflictError):
+            return await self._services.pipeline.resume(session, record, approval)
+        return None
+
+    async def reload(self) -> list[Finding]:
+        """Swap the configuration for what the folder says now; a bad one keeps the old and comes back as findings.
+
+        Raises:
+            LedgerUnavailableError: the swap cannot be recorded, so the old one stays.
+        """
+        services = self._services
+        try:
+            fresh = await asyncio.to_thread(services.load)
+        except ConfigError as error:
+            await self._record(EventType.POLICY_REFUSED, {"findings": [str(each) for each in error.findings]})
+            return error.findings
+        await self._record(EventType.POLICY_LOADED, {"version": fresh.version})
+        services.policies.current = fresh
+        services.apply(fresh)
+        return []
+
+    async def readiness(self) -> dict[str, bool | str]:
+        """Return what is ready: true, or why not."""
+        services = self._services
+        checks: dict[str, bool | str] = {
+            "ledger": services.ledger.ready or services.ledger.reason or "not ready",
+            "vault": await services.vault.health(),
+            "store": "unreachable",
+            "queue": await services.queue.alive() or "degraded: unreachable; approved work waits in the database",
+        }
+        with contextlib.suppress(StoreUnavailableError):
+            await self.reader.live_instances(self.clock.now_ns())
+            checks["store"] = True
+        return checks
+
+    async def _record(self, kind: EventType, data: dict[str, object]) -> None:
+        now_ns = self.clock.now_ns()
+        name = make_id("evt", at_ms=now_ns // 1_000_000, entropy=self.clock.entropy(ID_ENTROPY_BYTES))
+        await self._services.ledger.commit(Change(Event(name, kind, now_ns, data=data)))

@@ -1,0 +1,153 @@
+"""The one place that knows the environment: `Settings`, frozen, read by `broker.wiring` and the command line only.
+
+Every setting is an environment variable ``OSTIARY_<NAME>``; an unknown ``OSTIARY_*`` variable is refused, so that a
+misspelt one cannot be silently ignored. Secrets never come in values: a setting names a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from broker.errors import BrokerError
+
+PREFIX: Final = "OSTIARY_"
+CLIENT_VARIABLES: Final = frozenset({"OSTIARY_URL", "OSTIARY_TOKEN", "OSTIARY_OUTPUT"})
+"""Read by the command line as a client; no settings of a server."""
+
+_SOCKET_PATH_LIMIT: Final = 80
+"""Bytes of a run directory's path; sun_path holds 108 (unix(7)) and the socket's own name comes on top."""
+
+
+class SettingsError(BrokerError):
+    """The environment names an unknown setting or a value that does not fit."""
+
+
+class Settings(BaseModel):
+    """How this process runs.
+
+    Args:
+        data: Folder of everything Ostiary keeps.
+        config: Folder of ``ostiary.yaml`` and ``policies/``; ``<data>/config`` when not set.
+        database_url: SQLAlchemy URL of PostgreSQL; empty means SQLite in ``data``.
+        redis_url: URL of Redis or Valkey; empty means the embedded one.
+        host: Address the API listens on.
+        port: Port the API listens on; 0 takes a free one.
+        vault_key_file: File with the vault's root key, mode 0600; empty means a passphrase is asked for by `unseal`.
+        max_request_bytes: Largest request body.
+        max_output_bytes: Largest result body that is kept.
+        inline_output_bytes: Result bodies up to this size come back inside the answer.
+        output_ttl_seconds: How long a result body can be fetched.
+        upstream_timeout_seconds: Longest time a call upstream may take.
+        max_concurrent_intents: Most intents one process executes at a time.
+        max_concurrent_per_session: Most intents of one session one process executes at a time.
+        instance_ttl_seconds: A process without a heartbeat for this long is dead.
+        reconcile_seconds: Pause between two rounds of the reconciler.
+        kill_poll_seconds: Pause between two looks at killed sessions; half a second keeps the promise of one.
+        checkpoint_seconds: Pause between two signed checkpoints while the ledger grows.
+        min_free_bytes: Below this much free disk new intents are refused.
+        allow_private_upstreams: Let connections reach loopback and private addresses.
+        log_level: Of the process's log.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Path("ostiary-data")
+    config: Path | None = None
+    database_url: str = ""
+    redis_url: str = ""
+    host: str = "127.0.0.1"
+    port: int = Field(default=8700, ge=0, le=65535)
+    vault_key_file: str = "auto"
+    max_request_bytes: int = Field(default=32 << 20, ge=1024)
+    max_output_bytes: int = Field(default=5 << 30, ge=0)
+    inline_output_bytes: int = Field(default=64 << 10, ge=0, le=1 << 20)
+    output_ttl_seconds: int = Field(default=3600, ge=1)
+    upstream_timeout_seconds: float = Field(default=60.0, gt=0, le=3600)
+    max_concurrent_intents: int = Field(default=256, ge=1)
+    max_concurrent_per_session: int = Field(default=64, ge=1)
+    instance_ttl_seconds: float = Field(default=15.0, gt=0)
+    reconcile_seconds: float = Field(default=2.0, gt=0)
+    kill_poll_seconds: float = Field(default=0.5, gt=0, le=1.0)
+    checkpoint_seconds: float = Field(default=10.0, gt=0)
+    min_free_bytes: int = Field(default=64 << 20, ge=0)
+    allow_private_upstreams: bool = False
+    log_level: str = "info"
+
+    @property
+    def config_dir(self) -> Path:
+        """The configuration folder."""
+        return (self.config or self.data / "config").expanduser().absolute()
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL of the store."""
+        return self.database_url or f"sqlite:///{self.data / 'ledger.sqlite3'}"
+
+    @property
+    def outputs_database(self) -> str:
+        """SQLAlchemy URL of the result bodies: a file of its own on SQLite, the same database on PostgreSQL."""
+        return self.database_url or f"sqlite:///{self.data / 'outputs.sqlite3'}"
+
+    @property
+    def run_dir(self) -> Path:
+        """Folder of sockets and pid files, mode 0700; under /tmp when the data folder's path is too long for one."""
+        inside = self.data / "run"
+        if len(str(inside)) <= _SOCKET_PATH_LIMIT:
+            return inside
+        name = hashlib.sha256(str(self.data).encode()).hexdigest()[:16]
+        return Path("/tmp") / f"ostiary-{name}"  # noqa: S108 - created 0700 and its owner is checked
+
+    @property
+    def job_timeout_seconds(self) -> int:
+        """When the queue's library ends a run: four calls upstream at their longest, and a minute for the rest."""
+        return math.ceil(self.upstream_timeout_seconds) * 4 + 60
+
+    @property
+    def vault_socket(self) -> Path:
+        """Unix socket of the vault process."""
+        return self.run_dir / "vault.sock"
+
+    @property
+    def vault_storage(self) -> Path:
+        """File of the sealed credentials; opened by the vault process only."""
+        return self.data / "vault.sqlite3"
+
+    @property
+    def key_file(self) -> Path | None:
+        """File with the vault's root key, None when a passphrase is used."""
+        if self.vault_key_file == "auto":
+            return self.data / "vault.key"
+        return Path(self.vault_key_file).expanduser().absolute() if self.vault_key_file else None
+
+    @property
+    def redis(self) -> str:
+        """URL of the queue's server."""
+        return self.redis_url or f"unix://{self.run_dir / 'valkey.sock'}"
+
+
+def load_settings(environment: Mapping[str, str], **overrides: object) -> Settings:
+    """Read the settings from an environment; ``overrides`` (from the command line) win, None means not given.
+
+    Raises:
+        SettingsError: an unknown ``OSTIARY_*`` variable, or a value that does not fit; names the variable only.
+    """
+    values: dict[str, object] = {}
+    for name, value in environment.items():
+        if not name.startswith(PREFIX) or name in CLIENT_VARIABLES:
+            continue
+        field = name.removeprefix(PREFIX).lower()
+        if field not in Settings.model_fields:
+            raise SettingsError(f"unknown setting `{name}`")
+        values[field] = value
+    values.update({key: value for key, value in overrides.items() if value is not None})
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        wrong = sorted({PREFIX + str(item["loc"][0]).upper() for item in error.errors()})
+        raise SettingsError(f"value does not fit: {', '.join(wrong)}") from None

@@ -1,0 +1,1 @@
+"""Rows in, words out: protocols and SQL."""

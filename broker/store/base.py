@@ -1,0 +1,214 @@
+"""The store's protocols: changes go in as data through one writer, reads come out as the broker's words.
+
+A `Change` is one atomic unit: every row step must touch exactly one row, the event is appended to the ledger in the
+same transaction, or nothing of it happens. Services build changes; only the writer opens transactions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from broker.ids import ApprovalId, IntentId, SessionId, TokenHash
+from broker.model import Approval, ApprovalState, IntentRecord, IntentState, JsonObject, Session
+
+Row = Mapping[str, Any]
+
+
+class EventType(StrEnum):
+    """Every kind of ledger event; closed. A name may be added, never changed or reused."""
+
+    SESSION_STARTED = "session.started"
+    SESSION_KILLED = "session.killed"
+    OPERATOR_TOKEN_ISSUED = "operator.token_issued"  # noqa: S105 - a name of an event
+    INTENT_DENIED = "intent.denied"
+    INTENT_REFUSED = "intent.refused"
+    INTENT_PARKED = "intent.parked"
+    INTENT_EXECUTING = "intent.executing"
+    INTENT_SUCCEEDED = "intent.succeeded"
+    INTENT_FAILED = "intent.failed"
+    INTENT_UNKNOWN = "intent.unknown"
+    INTENT_CANCELLED = "intent.cancelled"
+    APPROVAL_APPROVED = "approval.approved"
+    APPROVAL_REJECTED = "approval.rejected"
+    APPROVAL_EXPIRED = "approval.expired"
+    APPROVAL_CANCELLED = "approval.cancelled"
+    POLICY_LOADED = "policy.loaded"
+    POLICY_REFUSED = "policy.refused"
+    VAULT_CHANGED = "vault.changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One ledger record before it has a place in the ledger.
+
+    Args:
+        id: ``evt_…``.
+        type: Kind.
+        at_ns: Wall time, nanoseconds since the epoch, UTC.
+        agent, project, session_id, intent_id, action, operator: What it is about; empty where it does not apply.
+        data: The rest, JSON, redacted; must hold no secret.
+    """
+
+    id: str
+    type: EventType
+    at_ns: int
+    agent: str = ""
+    project: str = ""
+    session_id: str = ""
+    intent_id: str = ""
+    action: str = ""
+    operator: str = ""
+    data: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Add one row; an existing key loses the change."""
+
+    table: str
+    values: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Compare and set: the one row where every column of ``where`` equals its value gets ``values``."""
+
+    table: str
+    where: Row
+    values: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Require:
+    """The one row where every column of ``where`` equals its value must exist; it is not changed."""
+
+    table: str
+    where: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Row steps and the event that tells of them: all or nothing, in one transaction."""
+
+    event: Event
+    steps: tuple[Insert | Update | Require, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where an event stands in the ledger: its 1-based sequence number and leaf hash (hex)."""
+
+    seq: int
+    leaf: str
+
+
+class Committer(Protocol):
+    """Makes changes durable: what the services know of the ledger."""
+
+    async def commit(self, change: Change) -> Position:
+        """Return once the change and its event are durable.
+
+        Raises:
+            ConflictError: a step did not touch exactly one row; nothing was applied, no event was written.
+            LedgerUnavailableError: nothing was acknowledged; the change may or may not be there.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events to list; empty fields do not filter. In order of sequence numbers, or ``newest_first``."""
+
+    session_id: str = ""
+    agent: str = ""
+    project: str = ""
+    action: str = ""
+    type: str = ""
+    intent_id: str = ""
+    since_ns: int = 0
+    until_ns: int = 0
+    after_seq: int = 0
+    before_seq: int = 0
+    newest_first: bool = False
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """A ledger record as stored: its place, its bytes and its leaf hash."""
+
+    seq: int
+    body: bytes
+    leaf: bytes
+
+
+class Reader(Protocol):
+    """Reads of the database; every method may raise StoreUnavailableError."""
+
+    async def session_by_token(self, token_hash: TokenHash) -> Session | None:
+        """Return the session of a token."""
+
+    async def operator_by_token(self, token_hash: TokenHash, now_ns: int) -> str | None:
+        """Name of the operator the unexpired token belongs to."""
+
+    async def session(self, session_id: SessionId) -> Session | None:
+        """Return a session."""
+
+    async def killed_sessions(self, since_ns: int) -> list[SessionId]:
+        """Sessions killed at or after ``since_ns``."""
+
+    async def intent(self, intent_id: IntentId) -> IntentRecord | None:
+        """Return an intent."""
+
+    async def intent_by_key(self, session_id: SessionId, idempotency_key: str) -> IntentRecord | None:
+        """Return the intent of a session with an idempotency key."""
+
+    async def intents(
+        self, states: tuple[IntentState, ...], session_id: str = "", limit: int = 500
+    ) -> list[IntentRecord]:
+        """Intents in one of ``states``, oldest update first; of one session when given."""
+
+    async def approval(self, approval_id: ApprovalId) -> Approval | None:
+        """Return an approval."""
+
+    async def approvals(
+        self, states: tuple[ApprovalState, ...], *, project: str = "", session_id: str = "", limit: int = 100
+    ) -> list[Approval]:
+        """Approvals in one of ``states`` (empty: any), newest first."""
+
+    async def overdue_approvals(self, now_ns: int, limit: int = 100) -> list[Approval]:
+        """PENDING or APPROVED approvals whose time is over."""
+
+    async def events(self, wanted: EventFilter) -> list[StoredEvent]:
+        """Return events."""
+
+    async def live_instances(self, since_ns: int) -> set[str]:
+        """Ids of the instances whose heartbeat is at or after ``since_ns``."""
+
+
+class Outputs(Protocol):
+    """Bodies of results, kept for a while so that any process can stream them to the agent that asked."""
+
+    async def append(self, intent_id: IntentId, index: int, chunk: bytes) -> None:
+        """Keep the ``index``-th chunk."""
+
+    async def discard(self, intent_id: IntentId) -> None:
+        """Drop what was kept."""
+
+    def read(self, intent_id: IntentId) -> AsyncGenerator[bytes, None]:
+        """Yield the chunks in order; nothing when there are none."""
+
+    async def expire(self, before_ns: int) -> int:
+        """Drop bodies written before ``before_ns``; return how many intents lost theirs."""
+
+
+class Heartbeats(Protocol):
+    """Signs of life of processes that execute; not part of the ledger."""
+
+    async def beat(self, instance_id: str, now_ns: int) -> None:
+        """Note that the instance lives."""
+
+    async def leave(self, instance_id: str) -> None:
+        """Forget the instance."""

@@ -1,0 +1,170 @@
+"""Reads in SQL: every row a service or a door asks for, in the broker's words.
+
+Statements are built once. Lists are read by key and limit, never by offset, so that a long ledger stays quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, Row, Select, and_, bindparam, select
+
+from broker.ids import ApprovalId, IntentId, SessionId, TokenHash
+from broker.model import Approval, ApprovalState, IntentRecord, IntentState, Session
+from broker.store.base import EventFilter, StoredEvent
+from broker.store.database import Database
+from broker.store.rows import approval_of, intent_of, session_of
+from broker.store.statements import is_storable
+from broker.store.tables import approvals, events, instances, intents, operator_tokens, sessions
+
+T = TypeVar("T")
+
+_MAX_ROWS: Final = 10_000
+"""Most rows of one answer, whatever limit was asked for."""
+
+_EVENT_TEXTS: Final = ("session_id", "agent", "project", "action", "type", "intent_id")
+
+_SESSION_BY_TOKEN: Final = select(sessions).where(sessions.c.token_hash == bindparam("token_hash"))
+_SESSION: Final = select(sessions).where(sessions.c.id == bindparam("id"))
+_OPERATOR: Final = select(operator_tokens.c.operator).where(
+    operator_tokens.c.token_hash == bindparam("token_hash"), operator_tokens.c.expires_at_ns > bindparam("now_ns")
+)
+_KILLED: Final = (
+    select(sessions.c.id)
+    # Living sessions have 0 here; without the second condition a look since 0 would name them all.
+    .where(sessions.c.killed_at_ns >= bindparam("since_ns"), sessions.c.killed_at_ns > 0)
+    .order_by(sessions.c.killed_at_ns)
+)
+_INTENT: Final = select(intents).where(intents.c.id == bindparam("id"))
+_INTENT_BY_KEY: Final = select(intents).where(
+    intents.c.session_id == bindparam("session_id"), intents.c.idempotency_key == bindparam("key")
+)
+_APPROVAL: Final = select(approvals).where(approvals.c.id == bindparam("id"))
+_OVERDUE: Final = (
+    select(approvals)
+    .where(
+        approvals.c.state.in_((ApprovalState.PENDING.value, ApprovalState.APPROVED.value)),
+        approvals.c.expires_at_ns <= bindparam("now_ns"),
+    )
+    .order_by(approvals.c.expires_at_ns)
+)
+_LIVE: Final = select(instances.c.id).where(instances.c.beat_at_ns >= bindparam("since_ns"))
+
+
+class SqlReader:
+    """Implements `broker.store.base.Reader` on SQLite and PostgreSQL.
+
+    Args:
+        database: Migrated; its threads do the reading.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def session_by_token(self, token_hash: TokenHash) -> Session | None:
+        """Return the session a token belongs to, however it stands."""
+        return await self._one(_SESSION_BY_TOKEN, session_of, token_hash=token_hash)
+
+    async def operator_by_token(self, token_hash: TokenHash, now_ns: int) -> str | None:
+        """Return the name of the operator the unexpired token belongs to."""
+        return await self._one(_OPERATOR, lambda row: str(row.operator), token_hash=token_hash, now_ns=now_ns)
+
+    async def session(self, session_id: SessionId) -> Session | None:
+        """Return a session."""
+        return await self._one(_SESSION, session_of, id=session_id)
+
+    async def killed_sessions(self, since_ns: int) -> list[SessionId]:
+        """Return the sessions killed at or after ``since_ns``, oldest kill first."""
+        return await self._all(_KILLED, lambda row: SessionId(row.id), since_ns=since_ns)
+
+    async def intent(self, intent_id: IntentId) -> IntentRecord | None:
+        """Return an intent."""
+        return await self._one(_INTENT, intent_of, id=intent_id)
+
+    async def intent_by_key(self, session_id: SessionId, idempotency_key: str) -> IntentRecord | None:
+        """Return the intent a session made with a key."""
+        return await self._one(_INTENT_BY_KEY, intent_of, session_id=session_id, key=idempotency_key)
+
+    async def intents(
+        self, states: tuple[IntentState, ...], session_id: str = "", limit: int = 500
+    ) -> list[IntentRecord]:
+        """Return intents in one of ``states``, oldest update first; of one session when given."""
+        wanted = select(intents).where(intents.c.state.in_([state.value for state in states]))
+        if session_id:
+            wanted = wanted.where(intents.c.session_id == session_id)
+        return await self._all(_limited(wanted.order_by(intents.c.updated_at_ns, intents.c.id), limit), intent_of)
+
+    async def approval(self, approval_id: ApprovalId) -> Approval | None:
+        """Return an approval."""
+        return await self._one(_APPROVAL, approval_of, id=approval_id)
+
+    async def approvals(
+        self, states: tuple[ApprovalState, ...], *, project: str = "", session_id: str = "", limit: int = 100
+    ) -> list[Approval]:
+        """Return approvals in one of ``states`` (empty: any), newest first."""
+        wanted = select(approvals)
+        if states:
+            wanted = wanted.where(approvals.c.state.in_([state.value for state in states]))
+        if project:
+            wanted = wanted.where(approvals.c.project == project)
+        if session_id:
+            wanted = wanted.where(approvals.c.session_id == session_id)
+        newest_first = wanted.order_by(approvals.c.created_at_ns.desc(), approvals.c.id.desc())
+        return await self._all(_limited(newest_first, limit), approval_of)
+
+    async def overdue_approvals(self, now_ns: int, limit: int = 100) -> list[Approval]:
+        """Return PENDING or APPROVED approvals whose time is over, most overdue first."""
+        return await self._all(_limited(_OVERDUE, limit), approval_of, now_ns=now_ns)
+
+    async def events(self, wanted: EventFilter) -> list[StoredEvent]:
+        """Return ledger records as stored."""
+        if not _storable(getattr(wanted, name) for name in _EVENT_TEXTS):
+            return []
+        return await self._all(_filtered(wanted), _stored)
+
+    async def live_instances(self, since_ns: int) -> set[str]:
+        """Return the ids of the instances whose heartbeat is at or after ``since_ns``."""
+        return set(await self._all(_LIVE, lambda row: str(row.id), since_ns=since_ns))
+
+    async def _one(self, wanted: Select[Any], make: Callable[[Row[Any]], T], **values: object) -> T | None:
+        def work(connection: Connection) -> T | None:
+            row = connection.execute(wanted, values).first()
+            return None if row is None else make(row)
+
+        return await self._database.read(work) if _storable(values.values()) else None
+
+    async def _all(self, wanted: Select[Any], make: Callable[[Row[Any]], T], **values: object) -> list[T]:
+        return await self._database.read(lambda connection: [make(row) for row in connection.execute(wanted, values)])
+
+
+def _filtered(wanted: EventFilter) -> Select[Any]:
+    column = events.c
+    equal = [column[name] == value for name in _EVENT_TEXTS if (value := getattr(wanted, name))]
+    bounds = [
+        bound
+        for given, bound in (
+            (wanted.since_ns, column.at_ns >= wanted.since_ns),
+            (wanted.until_ns, column.at_ns < wanted.until_ns),
+            (wanted.after_seq, column.seq > wanted.after_seq),
+            (wanted.before_seq, column.seq < wanted.before_seq),
+        )
+        if given
+    ]
+    order = column.seq.desc() if wanted.newest_first else column.seq
+    found = select(column.seq, column.body, column.leaf).where(and_(True, *equal, *bounds))  # noqa: FBT003 - SQL
+    return _limited(found.order_by(order), wanted.limit)
+
+
+def _stored(row: Row[Any]) -> StoredEvent:
+    return StoredEvent(row.seq, bytes(row.body), bytes(row.leaf))
+
+
+def _limited(wanted: Select[Any], limit: int) -> Select[Any]:
+    return wanted.limit(max(0, min(limit, _MAX_ROWS)))
+
+
+def _storable(values: Iterable[object]) -> bool:
+    """Tell whether stored text could equal every text in ``values``, which may come from anybody."""
+    # The drivers raise at NUL and at lone surrogates, while the answer is simply that there is no such row.
+    return all(not isinstance(value, str) or is_storable(value) for value in values)

@@ -1,0 +1,175 @@
+"""Table definitions, the same on SQLite and PostgreSQL; migrations create them, Core queries name them.
+
+Times are integers: nanoseconds since the epoch, UTC. JSON is stored as canonical bytes. `events.body` is the verbatim
+record whose leaf hash is in `events.leaf`; the other columns of `events` are a copy for queries and `audit verify`
+compares them with the body.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, Text, text
+
+metadata = MetaData()
+
+
+def _text(name: str) -> Column[str]:
+    return Column(name, Text, nullable=False, server_default="")
+
+
+def _int(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, server_default="0")
+
+
+def _blob(name: str) -> Column[bytes]:
+    return Column(name, LargeBinary, nullable=False)
+
+
+events: Final = Table(
+    "events",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    _int("at_ns"),
+    _text("type"),
+    _text("agent"),
+    _text("project"),
+    _text("session_id"),
+    _text("intent_id"),
+    _text("action"),
+    _text("operator"),
+    _blob("body"),
+    _blob("leaf"),
+    Index("events_session", "session_id", "seq"),
+    Index("events_agent_action", "agent", "action", "seq"),
+    Index("events_action", "action", "seq"),
+    Index("events_type", "type", "seq"),
+    Index("events_at", "at_ns"),
+)
+
+# One row, id 1: the size of the tree and the roots of its full subtrees, largest first (RFC 6962 section 2.1).
+ledger_head: Final = Table(
+    "ledger_head",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    _int("size"),
+    _blob("frontier"),
+)
+
+checkpoints: Final = Table(
+    "checkpoints",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    _int("at_ns"),
+    _blob("note"),
+    # As in ledger_head, at this size; its root is the one that was signed, so it needs no trust of its own.
+    _blob("frontier"),
+)
+
+sessions: Final = Table(
+    "sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("token_hash", Text, nullable=False, unique=True),
+    _text("agent"),
+    _text("project"),
+    _text("owner"),
+    _int("created_at_ns"),
+    _int("expires_at_ns"),
+    _int("killed_at_ns"),
+    _blob("labels"),
+    Index("sessions_killed", "killed_at_ns"),
+)
+
+operator_tokens: Final = Table(
+    "operator_tokens",
+    metadata,
+    Column("token_hash", Text, primary_key=True),
+    _text("operator"),
+    _int("created_at_ns"),
+    _int("expires_at_ns"),
+)
+
+intents: Final = Table(
+    "intents",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("session_id"),
+    _text("agent"),
+    _text("project"),
+    _text("action"),
+    _blob("resources"),
+    _text("request_digest"),
+    _text("plan_digest"),
+    _text("state"),
+    _int("version"),
+    _int("fence"),
+    _text("owner"),
+    _text("access"),
+    # NULL when the agent gave none: a unique index lets many of those stand side by side.
+    Column("idempotency_key", Text, nullable=True),
+    _text("approval_id"),
+    _int("created_at_ns"),
+    _int("updated_at_ns"),
+    _blob("result"),
+    _blob("problem"),
+    Column("output_bytes", BigInteger, nullable=False, server_default="-1"),
+    _text("output_media_type"),
+    Index("intents_key", "session_id", "idempotency_key", unique=True),
+    Index(
+        "intents_open",
+        "state",
+        "updated_at_ns",
+        sqlite_where=text("state IN ('pending_approval', 'approved', 'executing')"),
+        postgresql_where=text("state IN ('pending_approval', 'approved', 'executing')"),
+    ),
+)
+
+approvals: Final = Table(
+    "approvals",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("intent_id"),
+    _text("session_id"),
+    _text("agent"),
+    _text("project"),
+    _text("owner"),
+    _text("action"),
+    _blob("resources"),
+    _text("summary"),
+    _text("plan_digest"),
+    _text("policy_version"),
+    _text("rule"),
+    _text("channel"),
+    _text("reason"),
+    _blob("draft"),
+    _text("state"),
+    _int("version"),
+    _int("created_at_ns"),
+    _int("expires_at_ns"),
+    _text("decided_by"),
+    _int("decided_at_ns"),
+    _text("decision_reason"),
+    Index("approvals_state", "state", "expires_at_ns"),
+    Index("approvals_session", "session_id"),
+)
+
+instances: Final = Table(
+    "instances",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _int("beat_at_ns"),
+)
+
+# On SQLite these live in a file of their own, so that bulk bytes do not slow the ledger's commits.
+output_metadata = MetaData()
+
+outputs: Final = Table(
+    "outputs",
+    output_metadata,
+    Column("intent_id", Text, primary_key=True),
+    Column("idx", BigInteger, primary_key=True, autoincrement=False),
+    _int("at_ns"),
+    _blob("chunk"),
+    Index("outputs_at", "at_ns"),
+)

@@ -1,0 +1,147 @@
+"""How the facts of a run become what is recorded and told. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from broker.errors import StoreUnavailableError
+from broker.intents import Conclusion
+from broker.model import IntentRecord, IntentState, JsonObject
+from broker.outcome import Outcome, Problem, ProblemKind
+from broker.redaction import BodyTooLargeError, CleanResult
+from connectors.base import Access, CallResult, Plan
+from connectors.errors import NotSentError, UpstreamRefusedError
+from policies.fixes import fix_for
+from policies.model import Decision, Effect, Reason
+from vault.errors import CredentialMissingError, LeaseRefusedError, VaultError
+
+WITHHELD: Final = {"withheld": "the result could not be scanned for secrets and is not released"}
+
+
+def explain(decision: Decision) -> JsonObject:
+    """Return a decision as JSON: effect, policy version, and each reason with rule, file and line."""
+    return {
+        "effect": decision.effect.value,
+        "policy_version": decision.policy_version,
+        "reasons": [
+            {
+                "action": each.requirement.action,
+                "resource": each.requirement.resource,
+                "effect": each.effect.value,
+                "rule": each.rule_id,
+                "file": each.span.file if each.span else "",
+                "line": each.span.line if each.span else 0,
+                "text": each.text,
+            }
+            for each in decision.reasons
+        ],
+        **({"errors": list(decision.errors)} if decision.errors else {}),
+    }
+
+
+def denial(decision: Decision) -> Problem:
+    """Return what the agent is told of a denial: the rule, where it stands, and what would help."""
+    deciding = next((each for each in decision.reasons if each.effect is Effect.DENY), None)
+    if deciding is None:
+        return Problem(ProblemKind.DENIED, "policy denies the intent", reason="; ".join(decision.errors) or "no rule")
+    return Problem(
+        ProblemKind.DENIED,
+        f"policy denies `{deciding.requirement.action}` on `{deciding.requirement.resource}`",
+        reason=deciding.text,
+        rule=rule_of(deciding),
+        fix=fix_for(decision),
+    )
+
+
+def rule_of(reason: Reason) -> str:
+    """Return ``file:line (id)`` of the rule behind a reason, ``default deny`` when no rule matched."""
+    return f"{reason.span} ({reason.rule_id})" if reason.span else "default deny"
+
+
+def success(result: CallResult, clean: CleanResult) -> Conclusion:
+    """Return the conclusion of a definite yes."""
+    data: JsonObject = {"upstream_request_id": result.upstream_request_id, "redactions": clean.hits}
+    if clean.size >= 0:
+        data["body_bytes"] = clean.size
+    return Conclusion(
+        IntentState.SUCCEEDED,
+        result=clean.data,
+        data=data,
+        output_bytes=clean.size if clean.spooled else -1,
+        output_media_type=result.media_type if clean.spooled else "",
+    )
+
+
+def failure(error: Exception, plan: Plan, *, answered: bool, killed: bool) -> Conclusion:
+    """Return the conclusion of a run that ended in ``error``.
+
+    Args:
+        error: A ConnectorError, VaultError, StoreUnavailableError, BodyTooLargeError or TimeoutError.
+        plan: What was run.
+        answered: True when the upstream had given its definite yes before.
+        killed: True when the run was cut because its session was killed.
+    """
+    read = plan.access is Access.READ
+    if answered and not read:
+        return Conclusion(IntentState.SUCCEEDED, result=dict(WITHHELD), data={"withheld": type(error).__name__})
+    match error:
+        case NotSentError():
+            return _failed(ProblemKind.UPSTREAM_UNREACHABLE, str(error), "nothing was sent")
+        case UpstreamRefusedError():
+            problem = Problem(
+                ProblemKind.UPSTREAM_REFUSED,
+                str(error),
+                reason=error.code,
+                extra={"upstream_status": error.status, "upstream_request_id": error.upstream_request_id},
+            )
+            data = {"upstream_request_id": error.upstream_request_id}
+            return Conclusion(IntentState.FAILED, problem=problem, data=data)
+        case LeaseRefusedError() | CredentialMissingError():
+            return _failed(ProblemKind.CREDENTIAL_REFUSED, str(error), "nothing was sent; an operator must look")
+        case VaultError():
+            return _failed(ProblemKind.VAULT_UNAVAILABLE, str(error), "the vault did not serve")
+        case StoreUnavailableError():
+            return _failed(ProblemKind.STORE_UNAVAILABLE, "the body could not be kept", "the store did not serve")
+        case BodyTooLargeError():
+            return _failed(ProblemKind.OUTPUT_TOO_LARGE, "the body is larger than what is kept", "max_output_bytes")
+        case _ if killed and read:
+            problem = Problem(ProblemKind.CANCELLED, "the session was killed while the call ran", reason="killed")
+            return Conclusion(IntentState.CANCELLED, problem=problem)
+        case _ if read:
+            return _failed(ProblemKind.UPSTREAM_UNREACHABLE, "the answer did not come whole in time", "interrupted")
+        case _:
+            problem = Problem(
+                ProblemKind.OUTCOME_UNKNOWN,
+                "the call was sent and no definite answer came; it may have happened",
+                reason="the session was killed" if killed else "timeout or cut connection",
+                fix="look at the resource before sending the intent again",
+            )
+            return Conclusion(IntentState.UNKNOWN, problem=problem)
+
+
+def outcome_of(record: IntentRecord) -> Outcome:
+    """Return what is told of a stored intent."""
+    return Outcome(
+        record.id,
+        record.state,
+        result=record.result,
+        problem=Problem.from_json(record.problem),
+        output_bytes=record.output_bytes,
+        output_media_type=record.output_media_type,
+        approval_id=record.approval_id,
+    )
+
+
+def withheld(record: IntentRecord) -> Outcome:
+    """Return what is told when the ledger cannot write: nothing was begun, or what came back is not released."""
+    problem = Problem(
+        ProblemKind.LEDGER_UNAVAILABLE,
+        "the ledger cannot record this, so nothing is released",
+        fix="an operator must look at /readyz",
+        retry_after_seconds=5,
+    )
+    return Outcome(record.id, IntentState.UNKNOWN if record.version else IntentState.REFUSED, problem=problem)
+
+
+def _failed(kind: ProblemKind, detail: str, reason: str) -> Conclusion:
+    return Conclusion(IntentState.FAILED, problem=Problem(kind, detail, reason=reason))

@@ -1,0 +1,238 @@
+"""The composition root: the only place that names concrete classes and turns Settings into a running broker.
+
+`open_broker` opens everything in the order in which it is needed and closes it in the reverse order, whatever happens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from broker.assembly import Assembly, Foundation, assemble
+from broker.calls import RunningCalls
+from broker.clock import NS_PER_SECOND, Clock, SystemClock
+from broker.config.loader import load_configuration
+from broker.config.model import Configuration
+from broker.errors import BrokerError
+from broker.ids import ID_ENTROPY_BYTES, make_id
+from broker.ledger.checkpoint import Checkpointer
+from broker.ledger.log import Ledger
+from broker.pipeline import STREAM_SECONDS
+from broker.queue import Queue
+from broker.service import Broker
+from broker.sessions import Sessions
+from broker.settings import Settings
+from broker.store.base import Reader
+from broker.store.database import Database, open_database
+from broker.store.heartbeats import SqlHeartbeats
+from broker.store.outputs import SqlOutputs, open_outputs
+from broker.store.reader import SqlReader
+from broker.store.schema import migrate
+from connectors.guard import AddressGuard, endpoint_of
+from connectors.registry import build_connectors
+from connectors.transport import HttpTransport, Limits, Timeouts
+from vault.client import VaultClient
+from vault.errors import VaultError
+from vault.model import VaultState
+
+log = structlog.get_logger(__name__)
+
+CHECKPOINT_ORIGIN: Final = "ostiary/ledger"
+KILL_OVERLAP_SECONDS: Final = 5
+"""Kills are read again for this long, so that one committed late or by another host's clock is not missed."""
+
+
+class BrokerVault:
+    """The vault's client as the broker needs it, with its health and the ledger's signature."""
+
+    def __init__(self, client: VaultClient) -> None:
+        self.client = client
+
+    async def health(self) -> bool | str:
+        """Return True when the vault is unsealed, or what it is instead."""
+        try:
+            status = await self.client.status()
+        except VaultError:
+            return "unreachable"
+        return status.state is VaultState.UNSEALED or status.state.value
+
+
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    """The database, as its several users see it."""
+
+    database: Database
+    reader: SqlReader
+    outputs: SqlOutputs
+    heartbeats: SqlHeartbeats
+    ledger: Ledger
+
+
+@asynccontextmanager
+async def open_broker(
+    settings: Settings, *, clock: Clock | None = None, background: bool = False
+) -> AsyncGenerator[Broker, None]:
+    """Open a broker in this process and event loop.
+
+    Args:
+        settings: How it runs.
+        clock: Time and entropy; the machine's own when not given.
+        background: Also run the reconciler and sign checkpoints here: the API does, a worker's short-lived process
+            does not.
+
+    Raises:
+        ConfigError: the configuration folder is wrong.
+        StoreUnavailableError: the database cannot be opened or migrated.
+        LedgerUnavailableError: the ledger is not sound.
+    """
+    clock = clock or SystemClock()
+    guard = AddressGuard(allow_private=settings.allow_private_upstreams)
+    connectors = build_connectors(guard)
+
+    def load() -> Configuration:
+        return load_configuration(settings.config_dir, connectors)
+
+    def apply(fresh: Configuration) -> None:
+        guard.replace_allowed(_endpoints(fresh))
+
+    configuration = await asyncio.to_thread(load)
+    apply(configuration)
+    async with AsyncExitStack() as stack:
+        stores = await _open_stores(settings, clock, stack)
+        vault = BrokerVault(VaultClient(settings.vault_socket))
+        stack.push_async_callback(vault.client.close)
+        transport = _transport(settings, guard)
+        stack.push_async_callback(transport.aclose)
+        queue = Queue(settings.redis, job_timeout_seconds=settings.job_timeout_seconds)
+        stack.callback(queue.close)
+        instance = make_id("ins", at_ms=clock.now_ns() // 1_000_000, entropy=clock.entropy(ID_ENTROPY_BYTES))
+        foundation = Foundation(
+            settings=settings,
+            clock=clock,
+            instance_id=instance,
+            connectors=connectors,
+            load=load,
+            apply=apply,
+            reader=stores.reader,
+            outputs=stores.outputs,
+            ledger=stores.ledger,
+            leases=vault.client,
+            scrubber=vault.client,
+            vault=vault,
+            transport=transport,
+            queue=queue,
+        )
+        built = assemble(foundation, configuration)
+        stack.push_async_callback(built.journal.aclose)
+        await stores.heartbeats.beat(instance, clock.now_ns())
+        stack.push_async_callback(_leave, stores.heartbeats, instance)
+        loops = _loops(foundation, built, stores, vault, background=background)
+        await stack.enter_async_context(_running(loops))
+        yield built.broker
+
+
+async def _open_stores(settings: Settings, clock: Clock, stack: AsyncExitStack) -> _Stores:
+    """Open and migrate the store, then the database of result bodies; on PostgreSQL they are the same server's."""
+    database = open_database(settings.database)
+    stack.callback(database.close)
+    await asyncio.to_thread(migrate, database)
+    outputs = open_outputs(settings.outputs_database)
+    stack.callback(outputs.close)
+    ledger = Ledger(database, clock, min_free_bytes=settings.min_free_bytes)
+    ledger.start()
+    stack.push_async_callback(ledger.aclose)
+    return _Stores(database, SqlReader(database), SqlOutputs(outputs, clock), SqlHeartbeats(database), ledger)
+
+
+def _transport(settings: Settings, guard: AddressGuard) -> HttpTransport:
+    seconds = settings.upstream_timeout_seconds
+    return HttpTransport(
+        guard,
+        timeouts=Timeouts(connect=min(10.0, seconds), answer=seconds, read=seconds, total=STREAM_SECONDS),
+        limits=Limits(body_bytes=settings.max_output_bytes),
+    )
+
+
+def _loops(
+    base: Foundation, built: Assembly, stores: _Stores, vault: BrokerVault, *, background: bool
+) -> list[Coroutine[None, None, None]]:
+    """Return what runs beside the requests."""
+    settings, clock = base.settings, base.clock
+    loops = [
+        _beat(stores.heartbeats, base.instance_id, clock, settings.instance_ttl_seconds / 3),
+        _watch_kills(stores.reader, built.sessions, built.calls, clock, settings.kill_poll_seconds),
+    ]
+    if background:
+        checkpointer = Checkpointer(
+            stores.database, vault.client, CHECKPOINT_ORIGIN, key_file=settings.data / "ledger.pub"
+        )
+        loops += [
+            built.reconciler.run(settings.reconcile_seconds),
+            _sign_checkpoints(checkpointer, settings.checkpoint_seconds),
+        ]
+    return loops
+
+
+def _endpoints(configuration: Configuration) -> list[str]:
+    """Return ``host:port`` of every address an operator wrote: those may be private, as somebody meant them."""
+    written = (each.options.get(key) for each in configuration.connections.values() for key in ("endpoint", "url"))
+    return [endpoint_of(str(url)) for url in written if url]
+
+
+@asynccontextmanager
+async def _running(tasks: list[Coroutine[None, None, None]]) -> AsyncGenerator[None, None]:
+    """Run loops beside the body and end them with it."""
+    running = [asyncio.create_task(task) for task in tasks]
+    try:
+        yield
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _beat(heartbeats: SqlHeartbeats, instance: str, clock: Clock, pause_seconds: float) -> None:
+    while True:
+        await asyncio.sleep(pause_seconds)
+        try:
+            await heartbeats.beat(instance, clock.now_ns())
+        except BrokerError as error:
+            log.warning("heartbeat_failed", error=type(error).__name__)
+
+
+async def _leave(heartbeats: SqlHeartbeats, instance: str) -> None:
+    with contextlib.suppress(BrokerError):  # it dies of silence then
+        await heartbeats.leave(instance)
+
+
+async def _watch_kills(
+    reader: Reader, sessions: Sessions, calls: RunningCalls, clock: Clock, pause_seconds: float
+) -> None:
+    """Learn of kills in other processes and act on them here."""
+    since_ns = clock.now_ns()
+    while True:
+        await asyncio.sleep(pause_seconds)
+        looked_ns = clock.now_ns()
+        try:
+            for session_id in await reader.killed_sessions(since_ns - KILL_OVERLAP_SECONDS * NS_PER_SECOND):
+                sessions.forget(session_id)
+                calls.cut(session_id)
+        except BrokerError as error:
+            log.warning("kill_watch_failed", error=type(error).__name__)
+            continue
+        since_ns = looked_ns
+
+
+async def _sign_checkpoints(checkpointer: Checkpointer, pause_seconds: float) -> None:
+    while True:
+        await asyncio.sleep(pause_seconds)
+        try:
+            await checkpointer.checkpoint()
+        except (BrokerError, VaultError) as error:
+            log.warning("checkpoint_failed", error=type(error).__name__)

@@ -1,0 +1,1 @@
+"""Kinds of upstream; pure plans, async execution."""

@@ -1,0 +1,73 @@
+"""The options of an ``aws`` connection in ``ostiary.yaml``."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Partition = Literal["aws", "aws-cn", "aws-us-gov"]
+
+DNS_SUFFIXES: Final[dict[str, str]] = {
+    "aws": "amazonaws.com",
+    "aws-cn": "amazonaws.com.cn",
+    "aws-us-gov": "amazonaws.com",
+}
+_HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
+
+
+def _origin(endpoint: str) -> str:
+    """Return the endpoint as ``scheme://host[:port]``, lower case, without a default port of https.
+
+    Port 80 is written out: a bare host means port 443 to the vault, which sees hosts and no schemes.
+    """
+    parts = urlsplit(endpoint)
+    if parts.scheme not in {"http", "https"} or parts.path not in {"", "/"} or set("?#@\\").intersection(endpoint):
+        raise ValueError("expected `http://host[:port]` or `https://host[:port]` without path, query or user")
+    host, port = (parts.hostname or ""), parts.port
+    shown = f"[{host}]" if ":" in host else host
+    if _HOST.fullmatch(shown) is None or port == 0:
+        raise ValueError("expected a host name or an address, in ASCII, and a port from 1 to 65535")
+    if parts.scheme == "http":
+        return f"http://{shown}:{port or 80}"
+    return f"https://{shown}" + ("" if port in {None, 443} else f":{port}")
+
+
+def _partition_of(region: str) -> str:
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
+class AwsConnection(BaseModel):
+    """One AWS account.
+
+    Nothing is taken from the machine: no profile, no default region, no metadata service.
+
+    Args:
+        account: Account id, 12 digits.
+        regions: Regions that may be used; the first one is used when an intent names none.
+        partition: AWS partition of all of the regions.
+        endpoint: Origin of another S3 implementation, addressed path-style; AWS itself when not given.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    account: Annotated[str, StringConstraints(pattern=r"^[0-9]{12}$")]
+    regions: Annotated[
+        list[Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[a-z]+){1,3}-[0-9]{1,2}$", max_length=32)]],
+        Field(min_length=1, max_length=64),
+    ]
+    partition: Partition = "aws"
+    endpoint: Annotated[str, StringConstraints(max_length=512), AfterValidator(_origin)] | None = None
+
+    @model_validator(mode="after")
+    def _regions_fit(self) -> Self:
+        if len(set(self.regions)) != len(self.regions):
+            raise ValueError("a region is named twice")
+        foreign = [region for region in self.regions if _partition_of(region) != self.partition]
+        if foreign and self.endpoint is None:
+            raise ValueError(f"region `{foreign[0]}` is not in partition `{self.partition}`")
+        return self

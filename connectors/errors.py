@@ -1,0 +1,54 @@
+"""How a connector says that something went wrong.
+
+    ConnectorError
+      InvalidParamsError     the params do not fit the operation; nothing was planned
+      NotSentError           no byte left us; safe to try again
+      UpstreamRefusedError   the upstream said no, definitely: nothing happened there
+      OutcomeUnknownError    something was sent and no definite answer came; it may have happened
+
+Messages are lower case, have no full stop, put user input in backticks and never hold a secret.
+"""
+
+from __future__ import annotations
+
+
+class ConnectorError(Exception):
+    """Base of everything a connector raises on purpose."""
+
+
+class InvalidParamsError(ConnectorError):
+    """The params do not fit the operation.
+
+    Args:
+        message: What was expected and what was found.
+        fix: What the caller can do about it; may be empty.
+    """
+
+    def __init__(self, message: str, fix: str = "") -> None:
+        super().__init__(message)
+        self.fix = fix
+
+
+class NotSentError(ConnectorError):
+    """No byte of the request left us (no connection, refused, address guard)."""
+
+
+class UpstreamRefusedError(ConnectorError):
+    """The upstream gave a definite no.
+
+    Args:
+        message: The upstream's words, clipped, without any secret.
+        code: The upstream's error code (``AccessDenied``, ``NoSuchKey``, ``non-fast-forward``).
+        status: HTTP status of the answer, 0 when the protocol has none.
+        upstream_request_id: The upstream's id of the call, empty when it gave none.
+    """
+
+    def __init__(self, message: str, *, code: str, status: int = 0, upstream_request_id: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+        self.upstream_request_id = upstream_request_id
+
+
+class OutcomeUnknownError(ConnectorError):
+    """Bytes were sent and no definite answer came (timeout, reset, 5xx to a write)."""

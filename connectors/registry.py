@@ -1,0 +1,85 @@
+"""The list of connectors: one line each. Everything else about a connector derives from the connector itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from connectors.base import Connector
+from connectors.errors import ConnectorError
+
+if TYPE_CHECKING:
+    from connectors.guard import AddressGuard
+
+
+class RegistryError(ConnectorError):
+    """Two connectors claim the same name, service or action: a fault of the build, found at start."""
+
+
+def _aws(_guard: AddressGuard | None) -> Connector:
+    from connectors.aws.connector import AwsConnector
+
+    return AwsConnector()
+
+
+def _git(guard: AddressGuard | None) -> Connector:
+    from connectors.git.connector import GitConnector
+
+    return GitConnector(guard)
+
+
+Maker = Callable[["AddressGuard | None"], Connector]
+"""Makes a connector; the guard is for what does not go out through the transport."""
+
+REGISTRY: Final[Mapping[str, Maker]] = MappingProxyType({"aws": _aws, "git": _git})
+"""Name to maker; a maker imports its connector when called, so that the command line starts fast."""
+
+
+def build_connectors(
+    guard: AddressGuard | None = None, *, registry: Mapping[str, Maker] = REGISTRY
+) -> dict[str, Connector]:
+    """Return a new instance of every connector by name.
+
+    Args:
+        guard: Which addresses may be connected to, best the transport's own; each connector's default when None.
+        registry: Name to maker.
+
+    Raises:
+        RegistryError: a connector has another name than its line, serves a service of another, or has an action
+            outside its services.
+    """
+    built: dict[str, Connector] = {}
+    owners: dict[str, str] = {}
+    for name, make in registry.items():
+        connector = make(guard)
+        if connector.name != name:
+            raise RegistryError(f"the connector registered as `{name}` is called `{connector.name}`")
+        for service in sorted(connector.services):
+            if service in owners:
+                raise RegistryError(f"`{name}` and `{owners[service]}` both serve `{service}`")
+            owners[service] = name
+        for action, operation in connector.operations.items():
+            if operation.action != action or action.partition(":")[0] not in connector.services:
+                raise RegistryError(f"`{name}` has `{action}`, which is not an action of its services")
+        built[name] = connector
+    return built
+
+
+def connector_for(service: str, connectors: Mapping[str, Connector] | None = None) -> Connector | None:
+    """Return the connector that serves an action prefix, None when none does.
+
+    Args:
+        service: As ``s3``.
+        connectors: Where to look; one shared set of all connectors when not given.
+    """
+    for connector in (_shared() if connectors is None else connectors).values():
+        if service in connector.services:
+            return connector
+    return None
+
+
+@cache
+def _shared() -> dict[str, Connector]:
+    return build_connectors()

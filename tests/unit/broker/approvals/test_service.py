@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from broker.ids import ApprovalId
+from broker.model import Approval, ApprovalState, IntentState
+from broker.outcome import Problem, ProblemKind
+from tests.house import SCRIBE_YAML, House, write_policy
+
+
+def kind_of(answer: Approval | Problem) -> ProblemKind | None:
+    return answer.kind if isinstance(answer, Problem) else None
+
+
+async def approval_of(house: House, approval_id: str) -> Approval:
+    found = await house.reader.approval(ApprovalId(approval_id))
+    assert found is not None
+    return found
+
+
+@pytest.mark.req("H1")
+@pytest.mark.req("H4")
+async def test_a_gated_intent_waits_for_a_human_and_is_then_sent_once(house: House) -> None:
+    parked = await house.ask(await house.session(), "Write", "gated", reason="please")
+    assert parked.state is IntentState.PENDING_APPROVAL
+    assert house.connector.sent == []
+    assert (await approval_of(house, parked.approval_id)).reason == "please"
+    answer = await house.approve(parked.approval_id)
+    assert isinstance(answer, Approval)
+    assert house.connector.sent == []
+    jobs = list(house.queue.sent)
+    outcomes = await house.work()
+    assert [each and each.state for each in outcomes] == [IntentState.SUCCEEDED]
+    assert await house.event_types(intent_id=parked.intent_id) == [
+        "intent.parked", "approval.approved", "intent.executing", "intent.succeeded",
+    ]  # fmt: skip
+    assert (await approval_of(house, parked.approval_id)).state is ApprovalState.CONSUMED
+    house.queue.sent = jobs * 20
+    assert await house.work() == [None] * 20
+    assert len(house.connector.sent) == 1
+
+
+@pytest.mark.req("H4")
+async def test_the_same_message_delivered_many_times_at_once_executes_once(house: House) -> None:
+    parked = await house.ask(await house.session(), "Write", "gated")
+    await house.approve(parked.approval_id)
+    job = house.queue.sent[0]
+    await asyncio.gather(*[house.broker.resume(*job) for _ in range(20)])
+    assert len(house.connector.sent) == 1
+
+
+@pytest.mark.req("H3")
+@pytest.mark.parametrize("name", ["olivia", "victor"])
+async def test_the_requester_and_those_without_the_role_may_not_answer(house: House, name: str) -> None:
+    parked = await house.ask(await house.session(owner="olivia"), "Write", "gated")
+    for approve in (True, False):
+        answer = await house.approvals.decide(
+            ApprovalId(parked.approval_id), house.operator(name), approve=approve, reason="because"
+        )
+        assert kind_of(answer) is ProblemKind.FORBIDDEN
+    assert (await approval_of(house, parked.approval_id)).state is ApprovalState.PENDING
+
+
+async def test_a_role_taken_away_counts_at_the_moment_of_the_answer(house: House) -> None:
+    parked = await house.ask(await house.session(), "Write", "gated")
+    alice = house.operator("alice")
+    config = house.broker.settings.config_dir / "ostiary.yaml"
+    config.write_text(config.read_text().replace("alice: {roles: [approver]}", "alice: {roles: [viewer]}"))
+    assert await house.broker.reload() == []
+    answer = await house.approvals.decide(ApprovalId(parked.approval_id), alice, approve=True, reason="")
+    assert kind_of(answer) is ProblemKind.FORBIDDEN
+
+
+async def test_a_no_needs_a_reason_and_the_agent_gets_it(house: House) -> None:
+    session = await house.session()
+    parked = await house.ask(session, "Write", "gated")
+    approval_id, alice = ApprovalId(parked.approval_id), house.operator("alice")
+    assert kind_of(await house.approvals.decide(approval_id, alice, approve=False, reason=" ")) is (
+        ProblemKind.INVALID_PARAMS
+    )
+    assert kind_of(await house.approvals.decide(approval_id, alice, approve=False, reason="x" * 3000)) is (
+        ProblemKind.INVALID_PARAMS
+    )
+    await house.approvals.decide(approval_id, alice, approve=False, reason="not today")
+    told = await house.broker.outcome(session, (await house.record(parked.intent_id)).id)
+    assert told is not None
+    assert told.state is IntentState.REJECTED
+    assert told.problem
+    assert (told.problem.kind, told.problem.reason) == (ProblemKind.APPROVAL_REJECTED, "not today")
+    assert kind_of(await house.approve(parked.approval_id, "bob")) is ProblemKind.APPROVAL_CONFLICT
+
+
+async def test_an_answer_to_nothing_is_not_found(house: House) -> None:
+    assert kind_of(await house.approve("apr_nothing")) is ProblemKind.NOT_FOUND
+
+
+async def test_silence_is_no(house: House) -> None:
+    session = await house.session()
+    first, second = [await house.ask(session, "Write", "gated") for _ in range(2)]
+    house.clock.advance(600)
+    assert kind_of(await house.approve(first.approval_id)) is ProblemKind.APPROVAL_EXPIRED
+    await house.reconciler.round()
+    for parked in (first, second):
+        assert (await house.record(parked.intent_id)).state is IntentState.EXPIRED
+    assert kind_of(await house.approve(second.approval_id)) is ProblemKind.APPROVAL_EXPIRED
+
+
+async def test_an_approval_not_used_in_time_is_not_used(house: House) -> None:
+    parked = await house.ask(await house.session(), "Write", "gated")
+    await house.approve(parked.approval_id)
+    house.clock.advance(601)
+    assert await house.work() == [None]
+    assert (await house.record(parked.intent_id)).state is IntentState.EXPIRED
+    assert house.connector.sent == []
+
+
+async def test_an_approval_never_beats_a_deny(house: House) -> None:
+    parked = await house.ask(await house.session(), "Write", "gated")
+    await house.approve(parked.approval_id)
+    write_policy(house.broker.settings.data, SCRIBE_YAML + "  - deny paper:Write on sheets/gated\n")
+    assert await house.broker.reload() == []
+    outcomes = await house.work()
+    assert [each and each.state for each in outcomes] == [IntentState.DENIED]
+    assert house.connector.sent == []
+    assert (await approval_of(house, parked.approval_id)).state is ApprovalState.CANCELLED
+
+
+async def test_what_is_no_longer_what_was_approved_is_not_sent(house: House) -> None:
+    parked = await house.ask(await house.session(), "Write", "gated")
+    await house.approve(parked.approval_id)
+    house.connector.edition = 2
+    outcome = (await house.work())[0]
+    assert outcome is not None
+    assert outcome.problem
+    assert outcome.problem.kind is ProblemKind.STALE_PLAN
+    assert house.connector.sent == []
+    assert (await approval_of(house, parked.approval_id)).state is ApprovalState.CANCELLED
+
+
+@pytest.mark.req("S2")
+async def test_killing_the_session_voids_what_waits(house: House) -> None:
+    session = await house.session()
+    waiting, granted = [await house.ask(session, "Write", "gated") for _ in range(2)]
+    await house.approve(granted.approval_id)
+    await house.sessions.kill(session.id, house.operator("olivia"))
+    for parked in (waiting, granted):
+        assert (await house.record(parked.intent_id)).state is IntentState.CANCELLED
+    assert await house.work() == [None]
+    assert kind_of(await house.approve(waiting.approval_id)) is ProblemKind.APPROVAL_CONFLICT
+    assert house.connector.sent == []
+
+
+async def test_a_session_that_ended_while_waiting_is_turned_away(house: House) -> None:
+    session = await house.session(ttl_seconds=60)
+    parked = await house.ask(session, "Write", "gated")
+    house.clock.advance(61)
+    await house.approve(parked.approval_id)
+    outcome = (await house.work())[0]
+    assert outcome is not None
+    assert outcome.problem
+    assert outcome.problem.kind is ProblemKind.SESSION_EXPIRED
+    assert house.connector.sent == []
+
+
+async def test_an_approved_intent_waits_for_a_free_place(house: House) -> None:
+    session = await house.session()
+    parked = await house.ask(session, "Write", "gated")
+    await house.approve(parked.approval_id)
+    held = [house.limits.reserve(session.id) for _ in range(64)]
+    assert [each and each.state for each in await house.work()] == [IntentState.APPROVED]
+    for each in held:
+        with each:  # type: ignore[union-attr]
+            pass
+    await house.reconciler.round()
+    assert [each and each.state for each in await house.work()] == [IntentState.SUCCEEDED]
+
+
+async def test_a_lost_queue_loses_nothing(house: House) -> None:
+    parked = await house.ask(await house.session(), "Write", "gated")
+    await house.approve(parked.approval_id)
+    house.queue.sent.clear()
+    house.queue.up = False
+    await house.reconciler.round()
+    assert house.queue.sent == []
+    house.queue.up = True
+    await house.reconciler.round()
+    await house.work()
+    assert (await house.record(parked.intent_id)).state is IntentState.SUCCEEDED
+    assert len(house.connector.sent) == 1
+
+
+async def test_of_approve_reject_expire_and_kill_at_once_one_wins(house: House) -> None:
+    for _ in range(25):
+        session = await house.session()
+        parked = await house.ask(session, "Write", "gated")
+        approval = await approval_of(house, parked.approval_id)
+        alice, bob = house.operator("alice"), house.operator("bob")
+        await asyncio.gather(
+            house.approvals.decide(approval.id, alice, approve=True, reason=""),
+            house.approvals.decide(approval.id, bob, approve=False, reason="no"),
+            house.approvals.end(approval, ApprovalState.EXPIRED, "late"),
+            house.approvals.end(approval, ApprovalState.CANCELLED, "killed"),
+        )
+        ends = [each for each in await house.event_types(intent_id=parked.intent_id) if each.startswith("approval.")]
+        assert len(ends) == 1
+        final = await approval_of(house, parked.approval_id)
+        intent = await house.record(parked.intent_id)
+        assert (final.state.value, intent.state.value) in {
+            ("approved", "approved"), ("rejected", "rejected"), ("expired", "expired"), ("cancelled", "cancelled"),
+        }  # fmt: skip
+        assert final.version == 2

@@ -1,0 +1,321 @@
+"""An in-memory broker with real state behind the doors' ports."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter
+
+from broker.clock import NS_PER_SECOND
+from broker.errors import LedgerUnavailableError
+from broker.ids import (
+    ID_ENTROPY_BYTES,
+    TOKEN_ENTROPY_BYTES,
+    ApprovalId,
+    Digest,
+    IdPrefix,
+    IntentId,
+    SessionId,
+    TokenHash,
+    TokenKind,
+    hash_token,
+    make_id,
+    make_token,
+    token_kind,
+)
+from broker.model import Approval, ApprovalState, IntentDraft, IntentState, Operator, Role, Session
+from broker.outcome import Outcome, Problem, ProblemKind
+from broker.settings import Settings
+from connectors.base import Access, Connection, Operation
+from tests.unit.broker.doors.parts import (
+    CANARY,
+    FakeClock,
+    FakeConfiguration,
+    FakeConnector,
+    FakeOutputs,
+    FakeProject,
+    FakeReader,
+)
+from vault.model import CredentialRef
+
+
+class FakeSessions:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def authenticate(self, unverified_token: str) -> Session | Operator | Problem:
+        self._world.asked += 1
+        if token_kind(unverified_token) is None:
+            return Problem(ProblemKind.UNAUTHENTICATED, "the token is malformed or mistyped")
+        found = self._world.tokens.get(hash_token(unverified_token))
+        if found is None:
+            return Problem(ProblemKind.UNAUTHENTICATED, "the token is not known here")
+        if isinstance(found, Operator):
+            return found
+        session = self._world.sessions_by_id[SessionId(found)]
+        if not session.alive(self._world.clock.now_ns()):
+            return Problem(ProblemKind.SESSION_EXPIRED, "the session is over")
+        return session
+
+    async def start(
+        self, operator: Operator, *, agent: str, ttl_seconds: int, labels: dict[str, str]
+    ) -> tuple[Session, str] | Problem:
+        world = self._world
+        if agent not in world.config.agents:
+            return Problem(ProblemKind.NOT_FOUND, "no such agent")
+        now = world.clock.now_ns()
+        session = Session(
+            SessionId(world.new_id("ses")),
+            agent,
+            world.config.agents[agent],
+            operator.name,
+            now,
+            now + ttl_seconds * NS_PER_SECOND,
+            labels=dict(labels),
+        )
+        token = world.new_token("s")
+        world.sessions_by_id[session.id] = session
+        world.tokens[hash_token(token)] = session.id
+        world.tell("session.started", session, operator=operator.name)
+        return session, token
+
+    async def kill(self, session_id: SessionId, operator: Operator) -> bool:
+        session = self._world.sessions_by_id.get(session_id)
+        if session is None or session.killed_at_ns:
+            return False
+        self._world.sessions_by_id[session_id] = replace(session, killed_at_ns=self._world.clock.now_ns())
+        self._world.tell("session.killed", session, operator=operator.name)
+        return True
+
+
+class FakeApprovals:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def decide(
+        self, approval_id: ApprovalId, operator: Operator, *, approve: bool, reason: str
+    ) -> Approval | Problem:
+        world = self._world
+        found = world.approvals_by_id.get(approval_id)
+        if found is None:
+            return Problem(ProblemKind.NOT_FOUND, "there is no such approval")
+        if found.owner == operator.name:
+            return Problem(ProblemKind.FORBIDDEN, "nobody approves their own request")
+        if not approve and not reason:
+            return Problem(ProblemKind.INVALID_PARAMS, "a rejection needs a reason")
+        if found.state is not ApprovalState.PENDING:
+            return Problem(ProblemKind.APPROVAL_CONFLICT, f"the approval is {found.state.value} already")
+        if world.clock.now_ns() >= found.expires_at_ns:
+            return Problem(ProblemKind.APPROVAL_EXPIRED, "the time is over")
+        state = ApprovalState.APPROVED if approve else ApprovalState.REJECTED
+        decided = replace(
+            found,
+            state=state,
+            decided_by=operator.name,
+            decided_at_ns=world.clock.now_ns(),
+            decision_reason=reason,
+        )
+        world.approvals_by_id[approval_id] = decided
+        outcome = world.outcomes[IntentId(found.intent_id)][1]
+        problem = None if approve else Problem(ProblemKind.APPROVAL_REJECTED, "a person said no", reason=reason)
+        ended = IntentState.SUCCEEDED if approve else IntentState.REJECTED
+        world.outcomes[found.intent_id] = (found.session_id, replace(outcome, state=ended, problem=problem))
+        return decided
+
+
+@dataclass
+class World:
+    """The broker. Actions say what happens; see `submit`."""
+
+    settings: Settings
+    clock: FakeClock = field(default_factory=FakeClock)
+    tokens: dict[TokenHash, Operator | str] = field(default_factory=dict)
+    sessions_by_id: dict[SessionId, Session] = field(default_factory=dict)
+    approvals_by_id: dict[ApprovalId, Approval] = field(default_factory=dict)
+    outcomes: dict[IntentId, tuple[str, Outcome]] = field(default_factory=dict)
+    keys: dict[tuple[str, str], IntentId] = field(default_factory=dict)
+    drafts: list[IntentDraft] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    checks: dict[str, bool | str] = field(default_factory=lambda: {"ledger": True, "vault": True})
+    store_away: bool = False
+    asked: int = 0
+    looks: int = 0
+    before_second_look: Callable[[], Awaitable[None]] | None = None
+
+    def __post_init__(self) -> None:
+        self.sessions = FakeSessions(self)
+        self.approvals = FakeApprovals(self)
+        self.reader = FakeReader(self)
+        self.outputs = FakeOutputs()
+        self.metrics = CollectorRegistry()
+        Counter("ostiary_test", "A counter.", registry=self.metrics).inc()
+        self.connectors = {"aws": _connector("aws", "s3"), "git": _connector("git", "git")}
+        self.config = FakeConfiguration(
+            projects={"data": FakeProject(("aws-main", "gone")), "web": FakeProject(("git-main",))},
+            connections={
+                name: Connection(name, connector, CredentialRef(f"{connector}/x"), {})
+                for name, connector in (("aws-main", "aws"), ("git-main", "git"), ("old", "retired"))
+            },
+            agents={"reader": "data", "pusher": "web"},
+            operators={},
+        )
+        self.ana = self.operator("ana", Role.ADMIN)
+        self.ben = self.operator("ben", Role.APPROVER)
+        self.eve = self.operator("eve", Role.VIEWER)
+        self.kim = self.operator("kim", Role.KEY_ADMIN)
+        self.reader_token = self.session("reader")
+        self.pusher_token = self.session("pusher")
+
+    def configuration(self) -> FakeConfiguration:
+        return self.config
+
+    def new_id(self, prefix: IdPrefix) -> str:
+        at_ms = self.clock.now_ns() // 1_000_000
+        return make_id(prefix, at_ms=at_ms, entropy=self.clock.entropy(ID_ENTROPY_BYTES))
+
+    def new_token(self, kind: TokenKind) -> str:
+        return make_token(kind, self.clock.entropy(TOKEN_ENTROPY_BYTES))
+
+    def operator(self, name: str, *roles: Role) -> str:
+        token = self.new_token("o")
+        self.tokens[hash_token(token)] = self.config.operators[name] = Operator(name, frozenset(roles))
+        return token
+
+    def session(self, agent: str, owner: str = "ana") -> str:
+        now = self.clock.now_ns()
+        project = self.config.agents[agent]
+        session = Session(SessionId(self.new_id("ses")), agent, project, owner, now, now + 3600 * NS_PER_SECOND)
+        token = self.new_token("s")
+        self.sessions_by_id[session.id] = session
+        self.tokens[hash_token(token)] = session.id
+        return token
+
+    def session_of(self, token: str) -> Session:
+        return self.sessions_by_id[SessionId(str(self.tokens[hash_token(token)]))]
+
+    def tell(self, kind: str, session: Session, **more: Any) -> None:
+        self.events.append(
+            {
+                "type": kind,
+                "at_ns": self.clock.now_ns(),
+                "agent": session.agent,
+                "project": session.project,
+                "session_id": session.id,
+                "intent_id": "",
+                "action": "",
+                "operator": "",
+                "data": {},
+                **more,
+            }
+        )
+
+    async def readiness(self) -> dict[str, bool | str]:
+        return self.checks
+
+    async def outcome(self, session: Session, intent_id: IntentId) -> Outcome | None:
+        self.looks += 1
+        if self.looks == 2 and self.before_second_look is not None:
+            await self.before_second_look()
+        owner, found = self.outcomes.get(intent_id, ("", None))
+        return found if owner == session.id else None
+
+    async def submit(self, session: Session, draft: IntentDraft, *, wait_seconds: float) -> Outcome:
+        self.drafts.append(draft)
+        self.waits.append(wait_seconds)
+        known = self.keys.get((session.id, draft.idempotency_key)) if draft.idempotency_key else None
+        if known:
+            return replace(self.outcomes[known][1], replayed=True)
+        outcome = self._run(session, IntentId(self.new_id("int")), draft)
+        if not draft.dry_run:
+            self.outcomes[IntentId(outcome.intent_id)] = (session.id, outcome)
+            if draft.idempotency_key:
+                self.keys[session.id, draft.idempotency_key] = IntentId(outcome.intent_id)
+        return outcome
+
+    def _run(self, session: Session, intent_id: IntentId, draft: IntentDraft) -> Outcome:
+        decision: dict[str, Any] = {"effect": "allow", "reasons": []}
+        if draft.dry_run:
+            return Outcome(intent_id, IntentState.PENDING_APPROVAL, decision=decision, dry_run=True)
+        service, _, operation = draft.action.partition(":")
+        if service == "fault":
+            if operation == "boom":
+                raise RuntimeError(CANARY)
+            if operation == "ledger":
+                raise LedgerUnavailableError(CANARY)
+            kind = ProblemKind(operation)
+            problem = Problem(kind, "it did not work", "because", "policies/a.yaml:3 (a)", "do this", 7, {"title": "x"})
+            return Outcome(intent_id, IntentState.FAILED, problem=problem)
+        if draft.action == "s3:GetObject":
+            chunks = [b"0123456789" * 1000] * 20
+            self.outputs.chunks[intent_id] = chunks
+            size = sum(map(len, chunks))
+            return Outcome(
+                intent_id, IntentState.SUCCEEDED, {"ETag": "x"}, output_bytes=size, output_media_type="text/csv"
+            )
+        if draft.action == "s3:Small":
+            body = {"encoding": "base64", "data": base64.b64encode(b"tiny").decode()}
+            return Outcome(intent_id, IntentState.SUCCEEDED, {"body": body})
+        if draft.action == "s3:DeleteObject":
+            decision = {"effect": "deny", "reasons": [{"rule": "", "text": "no rule allows it"}]}
+            problem = Problem(ProblemKind.DENIED, "policy denies it", "no rule", "default deny", "ask for: `x`")
+            return Outcome(intent_id, IntentState.DENIED, problem=problem, decision=decision)
+        if draft.action == "git:push":
+            approval = self.park(session, intent_id, draft)
+            return Outcome(
+                intent_id,
+                IntentState.PENDING_APPROVAL,
+                approval_id=approval.id,
+                expires_at_ns=approval.expires_at_ns,
+            )
+        return Outcome(intent_id, IntentState.SUCCEEDED, {"params": draft.params})
+
+    def park(self, session: Session, intent_id: IntentId, draft: IntentDraft) -> Approval:
+        now = self.clock.now_ns()
+        approval = Approval(
+            ApprovalId(self.new_id("apr")),
+            intent_id,
+            session.id,
+            session.agent,
+            session.project,
+            session.owner,
+            draft.action,
+            ("repos/acme/app/branches/main",),
+            "push 1 ref to acme/app: refs/heads/main",
+            Digest("ab" * 32),
+            "v1",
+            "policies/pusher.yaml:3 (main)",
+            "approvals",
+            draft.reason,
+            b"DRAFT-BYTES",
+            ApprovalState.PENDING,
+            1,
+            now,
+            now + 3600 * NS_PER_SECOND,
+        )
+        self.approvals_by_id[approval.id] = approval
+        return approval
+
+
+def _connector(name: str, service: str) -> FakeConnector:
+    operations = {
+        f"{service}:{verb}": Operation(
+            f"{service}:{verb}",
+            Access.READ,
+            idempotent=True,
+            summary="reads",
+            resources=("r/{x}",),
+            params_schema={"type": "object"},
+            example={"x": "y"},
+        )
+        for verb in ("Read", "Again")
+    }
+    return FakeConnector(name, frozenset((service,)), operations)
+
+
+def make_world(folder: Path) -> World:
+    return World(Settings(data=folder, max_request_bytes=100_000))

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from connectors.base import Connection
+from connectors.git.connection import GitConnection, host_and_port, is_loopback, options_of
+from vault.model import CredentialRef
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://github.com",
+        "https://git.example.com:8443/scm/teams",
+        "http://127.0.0.1:8080",
+        "http://127.9.9.9",
+        "http://[::1]:8080",
+        "http://localhost:1",
+        "https://10.0.0.1",
+        "https://[2001:db8::1]",
+    ],
+)
+def test_a_plain_base_url_is_taken(url: str) -> None:
+    assert GitConnection(url=url).repository_url("acme/app") == f"{url}/acme/app.git"
+
+
+def test_a_slash_at_the_end_makes_no_difference() -> None:
+    assert GitConnection(url="https://github.com/").url == "https://github.com"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "github.com",
+        "http://github.com",
+        "http://127.0.0.1.example.com",
+        "http://10.0.0.1",
+        "ssh://git@github.com",
+        "git://github.com",
+        "file:///srv/git",
+        "ext::sh -c touch",
+        "https://",
+        "https://user:hunter2@github.com",
+        "https://@github.com",
+        "https://github.com?x=1",
+        "https://github.com#x",
+        "https://github.com?",
+        "https://GitHub.com",
+        "HTTPS://github.com",
+        "https://github.com:",
+        "https://github.com:0",
+        "https://github.com:99999",
+        "https://github.com:x",
+        "https://-github.com",
+        "https://git_hub.com",
+        "https://github.com.",
+        "https://git hub.com",
+        " https://github.com",
+        "https://github.com\n",
+        "https://g\u0456thub.com",
+        "https://github.com/../x",
+        "https://github.com//x",
+        "https://github.com/%2e%2e",
+        "https://github.com/-x",
+        "https://[fe80::1%25eth0]",
+        "https://[::1",
+    ],
+)
+def test_a_url_that_could_lead_elsewhere_is_refused_without_being_repeated(url: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        GitConnection(url=url)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_unknown_options_and_loose_types_are_refused() -> None:
+    for options in ({"url": "https://a.b", "x": 1}, {"url": "https://a.b", "case_sensitive": "yes"}, {"url": 1}, {}):
+        with pytest.raises(ValidationError):
+            options_of(Connection("forge", "git", CredentialRef("git/acme"), options))
+
+
+def test_host_and_port_come_from_the_url() -> None:
+    assert host_and_port("https://github.com/x") == ("github.com", 443)
+    assert host_and_port("http://[::1]/x") == ("::1", 80)
+    assert host_and_port("http://127.0.0.1:81") == ("127.0.0.1", 81)
+
+
+def test_only_this_machine_is_loopback() -> None:
+    assert [is_loopback(host) for host in ("localhost", "127.0.0.2", "::1")] == [True, True, True]
+    assert [is_loopback(host) for host in ("localhost.example.com", "128.0.0.1", "")] == [False, False, False]

@@ -1,0 +1,118 @@
+"""A real vault process on a real socket, for tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+START_SECONDS = 30.0
+
+
+@dataclass
+class VaultProcess:
+    """A running vault and where its parts are."""
+
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / "run" / "vault.sock"
+
+    @property
+    def storage(self) -> Path:
+        return self.folder / "vault.sqlite3"
+
+    @property
+    def key_file(self) -> Path:
+        return self.folder / "vault.key"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=START_SECONDS)
+
+
+def command(folder: Path, *, passphrase: bool = False) -> list[str]:
+    arguments = ["--socket", str(folder / "run" / "vault.sock"), "--storage", str(folder / "vault.sqlite3")]
+    if not passphrase:
+        arguments += ["--key-file", str(folder / "vault.key")]
+    return [sys.executable, "-m", "vault", *arguments]
+
+
+@contextmanager
+def running_vault(folder: Path, *, passphrase: bool = False, user: int | None = None) -> Iterator[VaultProcess]:
+    """Start a vault in a folder and wait until its socket answers; kill it at the end if it still runs."""
+    environment = dict(os.environ)
+    if user is not None:
+        # Another user can neither write coverage data nor byte code here.
+        environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            command(folder, passphrase=passphrase),
+            cwd=ROOT,
+            stderr=log,
+            stdout=log,
+            env=environment,
+            user=user,
+            group=user,
+            extra_groups=[] if user is not None else None,
+        )
+    vault = VaultProcess(folder, process)
+    try:
+        wait_for_socket(vault)
+        yield vault
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+@contextmanager
+def short_folder(user: int | None = None) -> Iterator[Path]:
+    """Yield a private folder with a short path (a socket's path has 107 bytes), owned by ``user``."""
+    folder = Path(tempfile.mkdtemp(prefix="ostv-"))
+    try:
+        if user is not None:
+            os.chown(folder, user, user)
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def wait_for_socket(vault: VaultProcess) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not _answers(vault.socket):
+        if vault.process.poll() is not None:
+            raise AssertionError(f"the vault did not start: {vault.log}")
+        if time.monotonic() > deadline:
+            raise AssertionError("the vault did not answer")
+        # Not a guess at a duration: the condition above is looked at again until the deadline.
+        time.sleep(0.01)
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True

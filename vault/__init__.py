@@ -1,0 +1,1 @@
+"""Sealed credentials; a process of its own."""

@@ -1,0 +1,273 @@
+"""The vault's client: what the rest of Ostiary knows of the vault.
+
+A client belongs to one event loop. It holds no secret but the headers of open leases, and decides nothing: the vault
+does, on each request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Final
+
+from vault.connection import ANSWER_SECONDS, Connection
+from vault.errors import BadRequestError
+from vault.fields import pack
+from vault.lease import LeaseOpening, VaultLease, needs_asking
+from vault.model import CredentialInfo, CredentialKind, CredentialRef, SecretValue, VaultState
+from vault.protocol import Frame, JsonObject, decode_info
+from vault.scan import Found, Mask
+from vault.status import VaultStatus
+
+SCAN_BYTES: Final = 64 << 10
+"""Scanned at a time: a millisecond of the vault's time, so that signatures do not wait behind a large body."""
+
+CredentialInfos = list[CredentialInfo]
+
+
+class VaultClient:
+    """Asks the vault's process.
+
+    Args:
+        socket: Its socket.
+        answer_seconds: Longest wait for one answer.
+    """
+
+    def __init__(self, socket: Path, *, answer_seconds: float = ANSWER_SECONDS) -> None:
+        self._connection = Connection(socket, answer_seconds=answer_seconds)
+        self._known: dict[CredentialRef, CredentialInfo] = {}
+
+    async def close(self) -> None:
+        """End the connection; later calls raise VaultUnavailableError."""
+        await self._connection.close()
+
+    async def status(self) -> VaultStatus:
+        """Return what anybody may know of the vault.
+
+        Raises:
+            VaultUnavailableError: it cannot be reached.
+        """
+        answer, _ = await self._ask({"op": "status"})
+        return VaultStatus(
+            VaultState(answer["state"]), answer["credentials"], answer["keyring_version"], answer["generation"]
+        )
+
+    async def initialise(self, passphrase: SecretValue | None) -> None:
+        """Make the keys of an empty vault, under a passphrase or, with None, the key file it was started with.
+
+        Raises:
+            VaultError: as `vault.service.Vault.initialise`.
+        """
+        await self._with_passphrase("initialise", passphrase)
+
+    async def unseal(self, passphrase: SecretValue | None) -> None:
+        """Open the vault, with a passphrase or, with None, the key file it was started with.
+
+        Raises:
+            VaultError: as `vault.service.Vault.unseal`.
+        """
+        await self._with_passphrase("unseal", passphrase)
+
+    async def seal(self) -> None:
+        """Make the vault forget all keys and values.
+
+        Raises:
+            VaultUnavailableError: it cannot be reached.
+        """
+        await self._ask({"op": "seal"})
+
+    async def put(
+        self,
+        ref: CredentialRef,
+        kind: CredentialKind,
+        fields: Mapping[str, SecretValue | str],
+        hosts: list[str] | tuple[str, ...],
+    ) -> CredentialInfo:
+        """Keep a new credential.
+
+        Args:
+            ref: Its name, not taken yet.
+            kind: Its kind.
+            fields: Its values by name; see `vault.credential`.
+            hosts: Upstream hosts it may be used with, at least one.
+
+        Raises:
+            VaultError: as `vault.service.Vault.put`.
+        """
+        ask = {"op": "put", "ref": ref, "kind": kind.value, "hosts": list(hosts)}
+        answer, _ = await self._ask(ask, _packed(fields))
+        return decode_info(answer["info"])
+
+    async def rotate(self, ref: CredentialRef, fields: Mapping[str, SecretValue | str]) -> CredentialInfo:
+        """Give a credential its next value; everything that uses it does so at once.
+
+        Raises:
+            VaultError: as `vault.service.Vault.rotate`.
+        """
+        answer, _ = await self._ask({"op": "rotate", "ref": ref}, _packed(fields))
+        self._known.pop(ref, None)
+        return decode_info(answer["info"])
+
+    async def destroy(self, ref: CredentialRef) -> None:
+        """Delete every version of a credential.
+
+        Raises:
+            VaultError: as `vault.service.Vault.destroy`.
+        """
+        await self._ask({"op": "destroy", "ref": ref})
+        self._known.pop(ref, None)
+
+    async def rotate_keyring(self) -> int:
+        """Seal every record under a new term key; return the keyring's version.
+
+        Raises:
+            VaultError: as `vault.service.Vault.rotate_keyring`.
+        """
+        answer, _ = await self._ask({"op": "rotate-keyring"})
+        return int(answer["keyring_version"])
+
+    async def list(self) -> CredentialInfos:
+        """Return what may be shown of every credential, by name.
+
+        Raises:
+            VaultError: the vault is sealed or gone.
+        """
+        infos: CredentialInfos = []
+        while True:
+            answer, _ = await self._ask({"op": "list", "start": len(infos)})
+            if not answer["infos"]:
+                return infos
+            infos += [decode_info(info) for info in answer["infos"]]
+
+    def lease(self, credential: CredentialRef, *, host: str, purpose: str) -> AbstractAsyncContextManager[VaultLease]:
+        """Return a context manager that opens a lease; nothing is asked before it is entered.
+
+        Args:
+            credential: Name of the credential.
+            host: Upstream ``host`` or ``host:port`` it will be used with.
+            purpose: What for, as an id; the vault logs it with a refusal.
+
+        Raises:
+            VaultError: on entry: the credential is missing or not bound to the host, or the vault is sealed or gone.
+        """
+        return LeaseOpening(lambda: self._open_lease(credential, host, purpose))
+
+    async def sign_note(self, size: int, root: bytes, origin: str) -> bytes:
+        """Return the Ed25519 signature of a checkpoint; see `vault.checkpoint`.
+
+        Raises:
+            CheckpointRefusedError: it contradicts one that was signed before.
+            VaultError: the vault is sealed or gone, or cannot remember it.
+        """
+        _, signature = await self._ask({"op": "sign-note", "size": size, "origin": origin}, root)
+        return signature
+
+    async def sign_checkpoint(self, origin: str, size: int, root: bytes) -> bytes:
+        """Do as `sign_note`, in the order of a checkpoint's lines."""
+        return await self.sign_note(size, root, origin)
+
+    async def public_key(self) -> bytes:
+        """Return the 32-byte Ed25519 public key of the ledger.
+
+        Raises:
+            VaultError: the vault is sealed or gone.
+        """
+        _, key = await self._ask({"op": "public-key"})
+        return key
+
+    def scanner(self) -> LeakScanner:
+        """Return a scanner for one stream of bytes."""
+        return LeakScanner(self)
+
+    async def scrub(self, data: bytes) -> tuple[bytes, int]:
+        """Return ``data`` with every secret written over by ``*``, and how many there were.
+
+        Raises:
+            VaultError: the vault is sealed or gone: nothing can be said, so nothing may be released.
+        """
+        scanner = self.scanner()
+        if len(data) <= SCAN_BYTES:
+            return await scanner.finish(data), scanner.hits
+        return await scanner.feed(data) + await scanner.finish(), scanner.hits
+
+    async def scan(self, data: bytes, fresh: int = 0) -> Found:
+        """Return where ``data``, of at most `vault.protocol.MAX_RAW_BYTES`, holds secrets.
+
+        Args:
+            data: What to scan.
+            fresh: Matches that end before this offset are not counted.
+
+        Raises:
+            VaultError: the vault is sealed or gone.
+        """
+        answer, _ = await self._ask({"op": "scan", "fresh": fresh}, data)
+        return Found(tuple((start, stop) for start, stop in answer["spans"]), answer["hits"], answer["keep"])
+
+    async def _open_lease(self, ref: CredentialRef, host: str, purpose: str) -> VaultLease:
+        info = self._known.get(ref)
+        if info is not None and not needs_asking(info, host):
+            return VaultLease(self._ask, self._known, info, None, purpose)
+        answer, raw = await self._ask({"op": "lease", "ref": ref, "host": host, "purpose": purpose})
+        info = decode_info(answer["info"])
+        self._known[ref] = info
+        return VaultLease(self._ask, self._known, info, SecretValue(raw) if answer["header"] else None, purpose)
+
+    async def _with_passphrase(self, operation: str, passphrase: SecretValue | None) -> None:
+        raw = b"" if passphrase is None else passphrase.reveal()
+        await self._ask({"op": operation, "passphrase": passphrase is not None}, raw)
+
+    async def _ask(self, header: JsonObject, raw: bytes = b"") -> Frame:
+        return await self._connection.request(header, raw)
+
+
+class LeakScanner:
+    """Masks secrets in one stream, across chunk borders, without changing its length.
+
+    The last bytes are held back until more is seen, at most as many as the longest form of a secret less one. When a
+    call raises, what was held back stays back.
+
+    Args:
+        client: Asks the vault.
+    """
+
+    def __init__(self, client: VaultClient) -> None:
+        self._client = client
+        self._mask = Mask()
+
+    @property
+    def hits(self) -> int:
+        """Secrets masked so far."""
+        return self._mask.hits
+
+    async def feed(self, chunk: bytes) -> bytes:
+        """Take the next bytes and return those that are settled; may be empty.
+
+        Raises:
+            VaultError: the scan could not run.
+        """
+        return b"".join([await self._step(chunk[at : at + SCAN_BYTES]) for at in range(0, len(chunk), SCAN_BYTES)])
+
+    async def finish(self, chunk: bytes = b"") -> bytes:
+        """Take the last bytes, at most `SCAN_BYTES`, and return all that was held back.
+
+        Raises:
+            VaultError: the scan could not run.
+        """
+        return await self._step(chunk, last=True)
+
+    async def _step(self, chunk: bytes, *, last: bool = False) -> bytes:
+        window, fresh = self._mask.window(chunk)
+        return self._mask.release(window, await self._client.scan(window, fresh), last=last)
+
+
+def _packed(fields: Mapping[str, SecretValue | str]) -> bytes:
+    try:
+        plain = {
+            name: value if isinstance(value, SecretValue) else SecretValue(value.encode())
+            for name, value in fields.items()
+        }
+    except UnicodeEncodeError:
+        # Not chained: the error holds the text it could not encode.
+        raise BadRequestError("a field is no Unicode text") from None
+    return pack({name: value.reveal() for name, value in plain.items()})

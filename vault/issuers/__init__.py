@@ -1,0 +1,1 @@
+"""How a stored credential is turned into a lease."""

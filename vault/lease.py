@@ -1,0 +1,150 @@
+"""An open lease, on the client's side.
+
+A lease on an AWS credential costs no round trip of its own: `sign_aws` is the one that counts, and the vault judges
+there. What the client remembers of a credential only saves asking; when the vault has another version, it says so, and
+the lease signs once more with that one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from types import TracebackType
+
+from vault.errors import LeaseRefusal, LeaseRefusedError, VaultError
+from vault.hosts import host_is_bound
+from vault.model import CredentialInfo, CredentialKind, CredentialRef, SecretValue, SigningRequest
+from vault.protocol import Frame, JsonObject, decode_info
+
+Ask = Callable[[JsonObject], Awaitable[Frame]]
+"""Sends a request without a raw part."""
+
+Known = MutableMapping[CredentialRef, CredentialInfo]
+"""What a client remembers of credentials."""
+
+
+class VaultLease:
+    """The right to use one credential for one plan; implements `vault.model.Lease`.
+
+    Args:
+        ask: Reaches the vault.
+        known: What the client remembers; kept up to date.
+        info: The credential.
+        header: Ready header value; None for AWS credentials.
+        purpose: What the lease is for, told to the vault with each use.
+    """
+
+    def __init__(self, ask: Ask, known: Known, info: CredentialInfo, header: SecretValue | None, purpose: str) -> None:
+        self._ask = ask
+        self._known = known
+        self._info = info
+        self._header = header
+        self._purpose = purpose
+        self._token: SecretValue | None = None
+        self._open = True
+
+    @property
+    def info(self) -> CredentialInfo:
+        """The credential this lease is on; its version is the one that was used last."""
+        return self._info
+
+    @property
+    def security_token(self) -> SecretValue | None:
+        """Value of the ``X-Amz-Security-Token`` header of the request signed last; None when it needs none."""
+        return self._token
+
+    async def sign_aws(self, request: SigningRequest) -> str:
+        """Return the ``Authorization`` header value for ``request``; AWS credentials only.
+
+        A temporary credential's session token is signed too: send it as `security_token` says.
+
+        Raises:
+            LeaseRefusedError: the kind does not fit, the host is not bound, or the lease is closed.
+            BadRequestError: the request is not one the vault signs.
+            VaultError: the vault is sealed or gone, or the credential is.
+        """
+        self._check(CredentialKind.AWS)
+        wanted = {
+            "method": request.method,
+            "path": request.path,
+            "query": request.query,
+            "headers": request.headers,
+            "payload_sha256": request.payload_sha256,
+            "region": request.region,
+            "service": request.service,
+        }
+        for _ in range(2):
+            ask = {
+                "op": "sign",
+                "ref": self._info.ref,
+                "v": self._info.version,
+                "purpose": self._purpose,
+                "req": wanted,
+            }
+            try:
+                answer, raw = await self._ask(ask)
+            except VaultError:
+                self._known.pop(self._info.ref, None)
+                raise
+            if "stale" not in answer:
+                self._check(CredentialKind.AWS)
+                self._token = SecretValue(raw) if answer["token"] else None
+                return str(answer["a"])
+            self._info = decode_info(answer["stale"])
+            self._known[self._info.ref] = self._info
+            self._check(CredentialKind.AWS)
+        raise LeaseRefusedError(f"credential `{self._info.ref}` keeps changing", LeaseRefusal.STALE)
+
+    def header(self) -> SecretValue:
+        """Return the value of the ``Authorization`` header; basic and bearer credentials only.
+
+        Raises:
+            LeaseRefusedError: the kind does not fit or the lease is closed.
+        """
+        self._check(CredentialKind.BASIC, CredentialKind.BEARER)
+        if self._header is None:
+            raise LeaseRefusedError(f"credential `{self._info.ref}` has no header", LeaseRefusal.KIND)
+        return self._header
+
+    def close(self) -> None:
+        """End the right; a header that was lent is not called back."""
+        self._open = False
+        self._header = None
+        self._token = None
+
+    def _check(self, *kinds: CredentialKind) -> None:
+        if not self._open:
+            raise LeaseRefusedError(f"the lease on `{self._info.ref}` is closed", LeaseRefusal.CLOSED)
+        if self._info.kind not in kinds:
+            wanted = " or ".join(kinds)
+            message = f"credential `{self._info.ref}` is of kind `{self._info.kind}`, not {wanted}"
+            raise LeaseRefusedError(message, LeaseRefusal.KIND)
+
+
+class LeaseOpening:
+    """Opens a lease on entry and closes it on exit, however that comes.
+
+    Args:
+        open_lease: Gives the lease.
+    """
+
+    def __init__(self, open_lease: Callable[[], Awaitable[VaultLease]]) -> None:
+        self._open_lease = open_lease
+        self._lease: VaultLease | None = None
+
+    async def __aenter__(self) -> VaultLease:
+        self._lease = await self._open_lease()
+        return self._lease
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._lease is not None:
+            self._lease.close()
+
+
+def needs_asking(info: CredentialInfo | None, host: str) -> bool:
+    """Tell whether a lease on what is remembered must ask the vault first.
+
+    A header is always asked for; so is a host that is not known to be bound, as that may have changed.
+    """
+    return info is None or info.kind is not CredentialKind.AWS or not host_is_bound(host, info.hosts)

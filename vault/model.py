@@ -1,0 +1,144 @@
+"""What crosses the vault's door: values that do not print, names of credentials, leases.
+
+A lease is the right to use one credential for one plan. For AWS credentials the vault itself signs, so a lease never
+carries the key; for header credentials it carries the ready header as a `SecretValue` for as long as it is open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType, NoReturn, Protocol
+
+CredentialRef = NewType("CredentialRef", str)
+"""Name of a credential, ``folder/name``: ``aws/prod``, ``git/acme``; lower case, digits, ``-``, ``_``, ``.``."""
+
+
+class SecretValue:
+    """A secret that has no text form: no repr, str, format, pickle, JSON, equality or length.
+
+    `reveal` is the one way to the bytes; a test lists the places that may call it.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: bytes) -> None:
+        self._value = value
+
+    def reveal(self) -> bytes:
+        """Return the secret itself; call it at the last moment and keep no copy."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "SecretValue(…)"
+
+    __str__ = __repr__
+
+    def __format__(self, format_spec: str) -> str:
+        return repr(self)
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        msg = "a SecretValue cannot be pickled or copied"
+        raise TypeError(msg)
+
+    def __getstate__(self) -> NoReturn:
+        msg = "a SecretValue has no state to take out"
+        raise TypeError(msg)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = object.__hash__
+
+
+class CredentialKind(StrEnum):
+    """What a credential is and therefore what a lease on it can do."""
+
+    AWS = "aws"
+    """Access key id and secret key; the vault signs canonical requests, the key stays inside."""
+    BASIC = "basic"
+    """User name and password, lent as an ``Authorization: Basic`` header value."""
+    BEARER = "bearer"
+    """A token, lent as an ``Authorization: Bearer`` header value."""
+
+
+class VaultState(StrEnum):
+    """Whether the vault can open anything."""
+
+    UNINITIALISED = "uninitialised"
+    SEALED = "sealed"
+    UNSEALED = "unsealed"
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialInfo:
+    """What may be shown of a credential: never its value.
+
+    Args:
+        ref: Its name.
+        kind: Its kind.
+        version: Current version, from 1; `rotate` adds one.
+        hosts: Upstream hosts the credential may be used with, as ``host``, ``host:port`` or ``*.suffix``.
+        identity: The part that is no secret: access key id or user name; empty for bearer tokens.
+        created_at_ns: When the current version was put, nanoseconds since the epoch, UTC.
+        last_used_at_ns: When a lease last used it in this vault process; 0 for never.
+    """
+
+    ref: CredentialRef
+    kind: CredentialKind
+    version: int
+    hosts: tuple[str, ...]
+    identity: str
+    created_at_ns: int
+    last_used_at_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SigningRequest:
+    """One AWS request to be signed, before its signature (SigV4, canonical request form).
+
+    Args:
+        method: HTTP method, upper case.
+        path: Canonical URI, already encoded as the service wants it.
+        query: Canonical query string.
+        headers: Lower-case name to value of every header to be signed; must hold ``host``, ``x-amz-date`` and
+            ``x-amz-content-sha256`` where the service wants it.
+        payload_sha256: Hex digest of the body; ``UNSIGNED-PAYLOAD`` is refused.
+        region: Region of the credential scope.
+        service: Signing name of the credential scope.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    payload_sha256: str
+    region: str
+    service: str
+
+
+class Lease(Protocol):
+    """An open right to use one credential; closed by the pipeline when the attempt ends, however it ends."""
+
+    @property
+    def info(self) -> CredentialInfo:
+        """The credential this lease is on."""
+
+    async def sign_aws(self, request: SigningRequest) -> str:
+        """Return the ``Authorization`` header value for ``request``; AWS credentials only.
+
+        Raises:
+            VaultError: the kind does not fit, the host is not bound to the credential, the lease is closed, or the
+                vault is sealed or gone.
+        """
+
+    @property
+    def security_token(self) -> SecretValue | None:
+        """Value of the ``x-amz-security-token`` header that goes with the last signature; None when it needs none."""
+
+    def header(self) -> SecretValue:
+        """Return the value of the ``Authorization`` header; basic and bearer credentials only.
+
+        Raises:
+            VaultError: the kind does not fit or the lease is closed.
+        """
