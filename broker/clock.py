@@ -10,6 +10,8 @@ import time
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
+from broker.ids import ID_ENTROPY_BYTES, IdPrefix, make_id
+
 NS_PER_SECOND: Final = 1_000_000_000
 
 
@@ -40,6 +42,11 @@ class SystemClock:
     def entropy(self, size: int) -> bytes:
         """Random bytes from the kernel."""
         return os.urandom(size)
+
+
+def fresh_id(clock: Clock, prefix: IdPrefix) -> str:
+    """Return a new id that sorts by the clock's wall time."""
+    return make_id(prefix, at_ms=clock.now_ns() // 1_000_000, entropy=clock.entropy(ID_ENTROPY_BYTES))
 
 
 def rfc3339(at_ns: int) -> str:

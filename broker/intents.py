@@ -14,12 +14,12 @@ from typing import Final, Self
 import structlog
 
 from broker.canonical import canonical_bytes, digest
-from broker.clock import Clock
+from broker.clock import Clock, fresh_id
 from broker.errors import ConflictError, LedgerUnavailableError
-from broker.ids import ID_ENTROPY_BYTES, IdPrefix, IntentId, make_id
+from broker.ids import IntentId
 from broker.model import IntentRecord, IntentState, JsonObject
 from broker.outcome import Problem, ProblemKind
-from broker.store.base import Change, Committer, Event, EventType, Insert, Position, Require, Update
+from broker.store.base import Change, Committer, Event, EventType, Insert, Position, Require, Update, new_event
 from broker.store.rows import insert_intent, move_intent, session_lives
 
 log = structlog.get_logger(__name__)
@@ -80,7 +80,7 @@ class Journal:
 
     def new_id(self) -> IntentId:
         """Return a fresh intent id."""
-        return IntentId(self._id("int"))
+        return IntentId(fresh_id(self._clock, "int"))
 
     def now_ns(self) -> int:
         """Return the wall time of the journal's clock."""
@@ -179,9 +179,9 @@ class Journal:
             raise
         return replace(record, state=outcome.state, version=record.version + 1, updated_at_ns=now_ns, **columns)
 
-    async def commit(self, change: Change) -> Position:
-        """Pass a change on to the ledger."""
-        return await self._committer.commit(change)
+    def submit(self, change: Change, *, patient: bool) -> asyncio.Future[Position]:
+        """Hand a change to the ledger, now; see `Committer.submit`."""
+        return self._committer.submit(change, patient=patient)
 
     async def aclose(self) -> None:
         """Stop trying to record owed outcomes; the reconciler of another process will say `unknown`."""
@@ -191,21 +191,16 @@ class Journal:
 
     def event(self, kind: EventType, record: IntentRecord, data: JsonObject) -> Event:
         """Return an event about ``record``."""
-        return Event(
-            self._id("evt"),
+        return new_event(
+            self._clock,
             kind,
-            self._clock.now_ns(),
+            {**data, "resources": list(record.resources), "plan_digest": record.plan_digest},
             agent=record.agent,
             project=record.project,
             session_id=record.session_id,
             intent_id=record.id,
             action=record.action,
-            data={**data, "resources": list(record.resources), "plan_digest": record.plan_digest},
         )
-
-    def _id(self, prefix: IdPrefix) -> str:
-        at_ms = self._clock.now_ns() // 1_000_000
-        return make_id(prefix, at_ms=at_ms, entropy=self._clock.entropy(ID_ENTROPY_BYTES))
 
     def _owe(self, change: Change) -> None:
         if len(self._owed) >= MAX_OWED:
@@ -239,7 +234,7 @@ class Attempt:
         self._before = record
         self._consume = consume
         self._data = data
-        self._begun: asyncio.Task[Position] | None = None
+        self._begun: asyncio.Future[Position] | None = None
         self._sent = False
         self.record = replace(
             record,
@@ -259,8 +254,10 @@ class Attempt:
         )
         event = self._journal.event(EventType.INTENT_EXECUTING, record, {**self._data, "fence": record.fence})
         change = Change(event, (session_lives(record.session_id), step, *self._consume))
-        self._begun = asyncio.get_running_loop().create_task(self._journal.commit(change))
-        if record.access != "read":
+        # A read may be sent meanwhile, and a fast one shares the flush with its outcome.
+        read = record.access == "read"
+        self._begun = self._journal.submit(change, patient=read)
+        if not read:
             await self.begun()
         return self
 
@@ -283,11 +280,19 @@ class Attempt:
         """Say that from here on something may have reached the upstream."""
         self._sent = True
 
+    @property
+    def may_have_acted(self) -> bool:
+        """Whether anything but a read may have reached the upstream."""
+        return self._sent and self.record.access != "read"
+
     async def conclude(self, outcome: Conclusion) -> IntentRecord:
         """Record the one outcome; the errors are those of `Journal.conclude` and `begun`."""
-        await self.begun()
         self._concluded = True
-        self.record = await self._journal.conclude(self.record, outcome)
+        try:
+            # Handed in behind the `executing` event, so it is durable after it or with it, and lost when that is lost.
+            self.record = await self._journal.conclude(self.record, outcome)
+        finally:
+            await self.begun()
         return self.record
 
     async def __aexit__(
@@ -295,7 +300,7 @@ class Attempt:
     ) -> None:
         if self._concluded:
             return
-        unknown = self._sent and self.record.access != "read"
+        unknown = self.may_have_acted
         problem = Problem(
             ProblemKind.OUTCOME_UNKNOWN if unknown else ProblemKind.INTERNAL,
             "the execution ended without an answer",

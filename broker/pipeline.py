@@ -186,11 +186,15 @@ class Pipeline:
         consume = (self._parts.approvals.consumption(approval),) if approval else ()
         started_ns = journal.monotonic_ns()
         facts = {"summary": plan.summary, "access": record.access, "connection": plan.connection, **explain(decision)}
-        async with journal.attempt(record, facts, consume=consume) as attempt:  # 7 record
-            conclusion = await self._execute(attempt, resolved)
-            took_us = (journal.monotonic_ns() - started_ns) // 1_000
-            data = {**conclusion.data, "duration_us": took_us}
-            concluded = await attempt.conclude(replace(conclusion, data=data))  # 12 conclude
+        attempt = journal.attempt(record, facts, consume=consume)
+        try:
+            async with attempt:  # 7 record
+                conclusion = await self._execute(attempt, resolved)
+                took_us = (journal.monotonic_ns() - started_ns) // 1_000
+                data = {**conclusion.data, "duration_us": took_us}
+                concluded = await attempt.conclude(replace(conclusion, data=data))  # 12 conclude
+        except LedgerUnavailableError:
+            return withheld(record, acted=attempt.may_have_acted)
         return outcome_of(concluded)
 
     async def _execute(self, attempt: Attempt, resolved: Resolved) -> Conclusion:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
@@ -21,12 +22,15 @@ import uvloop
 from broker.errors import BrokerError
 from broker.logs import configure_logs
 from broker.settings import Settings
+from broker.supervisor.folders import running_supervisor
 from broker.supervisor.notes import API_NOTE, note
 
 GRACE_SECONDS: Final = 2
 """How long open requests may go on after SIGTERM; with the rest of the shutdown it stays below three."""
 KEEP_ALIVE_SECONDS: Final = 75
 """Idle connections live longer than a usual load balancer's 60 s, so that it is never us who closes under a request."""
+SWITCH_SECONDS: Final = 0.0005
+"""The ledger's writer thread gets the interpreter this soon; Python's own 5 ms is longer than most intents take."""
 BACKLOG: Final = 2048
 """Connections the kernel holds until they are accepted."""
 MAX_HEADER_BYTES: Final = 64 << 10
@@ -64,28 +68,42 @@ class Server(uvicorn.Server):
         self.listening = asyncio.Event()
 
 
-def main(settings: Settings) -> None:
+def main(settings: Settings, *, alone: bool = False) -> None:
     """Serve until SIGTERM or SIGINT.
+
+    Args:
+        settings: How it runs.
+        alone: Not a child of the supervisor. Beside one, the note stays that of the supervisor's own API, which is
+            there longer.
 
     Raises:
         ListenError: the address cannot be listened on.
     """
     configure_logs("api", settings.log_level)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    noted = not alone or running_supervisor(settings.run_dir) is None
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings))
+        runner.run(_serve(settings, noted=noted))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, *, noted: bool) -> None:
     from broker.doors.app import create_app
     from broker.wiring import open_broker
 
     # Listening before the broker opens: a taken port is told at once, and early callers wait instead of failing.
     with listen(settings.host, settings.port) as listener:
         async with open_broker(settings, background=True) as broker:
-            await run(create_app(broker), broker, listener, settings)
+            await run(create_app(broker), broker, listener, settings, noted=noted)
 
 
-async def run(app: Any, broker: Reloadable, listener: socket.socket, settings: Settings) -> None:  # noqa: ANN401 - an ASGI app
+async def run(
+    app: Any,  # noqa: ANN401 - an ASGI app
+    broker: Reloadable,
+    listener: socket.socket,
+    settings: Settings,
+    *,
+    noted: bool = True,
+) -> None:
     """Serve one app on a listening socket until a signal ends it.
 
     Args:
@@ -93,6 +111,7 @@ async def run(app: Any, broker: Reloadable, listener: socket.socket, settings: S
         broker: Reloaded by SIGHUP.
         listener: Closed when this returns.
         settings: Names the run directory of the note.
+        noted: Leave a note with the URL there.
     """
     server = Server(_config(app))
     url = url_of(listener)
@@ -104,7 +123,7 @@ async def run(app: Any, broker: Reloadable, listener: socket.socket, settings: S
             listening.cancel()
             await serving
             return
-        with note(settings.run_dir / API_NOTE, {"url": url}):
+        with note(settings.run_dir / API_NOTE, {"url": url}) if noted else contextlib.nullcontext():
             _log.info("api.listening", url=url)
             await serving
 

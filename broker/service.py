@@ -15,15 +15,15 @@ from broker.approvals.service import Approvals
 from broker.clock import NS_PER_SECOND, Clock
 from broker.config.model import Configuration
 from broker.errors import ConfigError, ConflictError, Finding, StoreUnavailableError
-from broker.ids import ID_ENTROPY_BYTES, ApprovalId, IntentId, make_id
+from broker.ids import ApprovalId, IntentId
 from broker.metrics import Metrics
-from broker.model import ApprovalState, IntentDraft, IntentState, Session
+from broker.model import ApprovalState, IntentDraft, IntentState, JsonObject, Session
 from broker.outcome import Outcome
 from broker.pipeline import Pipeline
 from broker.ports import Recorder, VaultHealth, WorkQueue
 from broker.sessions import Sessions
 from broker.settings import Settings
-from broker.store.base import Change, Event, EventType, Outputs, Reader
+from broker.store.base import Change, EventType, Outputs, Reader, new_event
 from broker.verdicts import outcome_of
 from connectors.base import Connector
 from policies.engine import CompiledPolicy, compile_policy
@@ -180,7 +180,5 @@ class Broker:
             checks["store"] = True
         return checks
 
-    async def _record(self, kind: EventType, data: dict[str, object]) -> None:
-        now_ns = self.clock.now_ns()
-        name = make_id("evt", at_ms=now_ns // 1_000_000, entropy=self.clock.entropy(ID_ENTROPY_BYTES))
-        await self._services.ledger.commit(Change(Event(name, kind, now_ns, data=data)))
+    async def _record(self, kind: EventType, data: JsonObject) -> None:
+        await self._services.ledger.commit(Change(new_event(self.clock, kind, data)))

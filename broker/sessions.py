@@ -12,22 +12,20 @@ from dataclasses import replace
 from typing import Final
 
 from broker.canonical import canonical_bytes
-from broker.clock import NS_PER_SECOND, Clock
+from broker.clock import NS_PER_SECOND, Clock, fresh_id
 from broker.config.model import Configuration
 from broker.errors import ConflictError
 from broker.ids import (
-    ID_ENTROPY_BYTES,
     TOKEN_ENTROPY_BYTES,
     SessionId,
     TokenHash,
     hash_token,
-    make_id,
     make_token,
     token_kind,
 )
-from broker.model import Operator, Session
+from broker.model import JsonObject, Operator, Session
 from broker.outcome import Problem, ProblemKind
-from broker.store.base import Change, Committer, Event, EventType, Insert, Reader, Update
+from broker.store.base import Change, Committer, Event, EventType, Insert, Reader, Update, new_event
 
 CACHE_SECONDS: Final = 0.5
 MAX_CACHED: Final = 10_000
@@ -105,7 +103,7 @@ class Sessions:
         now_ns = self._clock.now_ns()
         token = make_token("s", self._clock.entropy(TOKEN_ENTROPY_BYTES))
         session = Session(
-            SessionId(make_id("ses", at_ms=now_ns // 1_000_000, entropy=self._clock.entropy(ID_ENTROPY_BYTES))),
+            SessionId(fresh_id(self._clock, "ses")),
             agent,
             known.project,
             operator.name,
@@ -169,18 +167,9 @@ class Sessions:
             self._cache[token_hash] = (self._clock.monotonic_ns() + int(CACHE_SECONDS * NS_PER_SECOND), session)
         return _refusal(session, self._clock.now_ns()) or session
 
-    def _event(self, kind: EventType, session: Session, operator: str, data: dict[str, object]) -> Event:
-        now_ns = self._clock.now_ns()
-        return Event(
-            make_id("evt", at_ms=now_ns // 1_000_000, entropy=self._clock.entropy(ID_ENTROPY_BYTES)),
-            kind,
-            now_ns,
-            agent=session.agent,
-            project=session.project,
-            session_id=session.id,
-            operator=operator,
-            data=data,
-        )
+    def _event(self, kind: EventType, session: Session, operator: str, data: JsonObject) -> Event:
+        about = {"agent": session.agent, "project": session.project, "session_id": session.id}
+        return new_event(self._clock, kind, data, operator=operator, **about)
 
 
 def _refusal(session: Session, now_ns: int) -> Problem | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
@@ -55,7 +56,7 @@ class Settings(BaseModel):
         log_level: Of the process's log.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
     data: Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())] = Path("ostiary-data")
     config: Path | None = None
@@ -98,7 +99,7 @@ class Settings(BaseModel):
     def run_dir(self) -> Path:
         """Folder of sockets and pid files, mode 0700; under /tmp when the data folder's path is too long for one."""
         inside = self.data / "run"
-        if len(str(inside)) <= _SOCKET_PATH_LIMIT:
+        if len(os.fsencode(inside)) <= _SOCKET_PATH_LIMIT:
             return inside
         name = hashlib.sha256(str(self.data).encode()).hexdigest()[:16]
         return Path("/tmp") / f"ostiary-{name}"  # noqa: S108 - created 0700 and its owner is checked

@@ -132,15 +132,23 @@ def outcome_of(record: IntentRecord) -> Outcome:
     )
 
 
-def withheld(record: IntentRecord) -> Outcome:
-    """Return what is told when the ledger cannot write: nothing was begun, or what came back is not released."""
+def withheld(record: IntentRecord, *, acted: bool = False) -> Outcome:
+    """Return what is told when the ledger cannot write.
+
+    Args:
+        record: The intent as it stood before.
+        acted: True when something may have happened upstream; what came back is not released. Otherwise nothing was
+            begun, or nothing but a read.
+    """
     problem = Problem(
         ProblemKind.LEDGER_UNAVAILABLE,
         "the ledger cannot record this, so nothing is released",
-        fix="an operator must look at /readyz",
+        reason="the call was sent; the outcome is recorded as soon as the ledger can" if acted else "",
+        fix="look at the intent again before sending another one" if acted else "an operator must look at /readyz",
         retry_after_seconds=5,
     )
-    return Outcome(record.id, IntentState.UNKNOWN if record.version else IntentState.REFUSED, problem=problem)
+    before = record.state if record.version else IntentState.REFUSED
+    return Outcome(record.id, IntentState.UNKNOWN if acted else before, problem=problem)
 
 
 def _failed(kind: ProblemKind, detail: str, reason: str) -> Conclusion:

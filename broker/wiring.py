@@ -16,11 +16,10 @@ import structlog
 
 from broker.assembly import Assembly, Foundation, assemble
 from broker.calls import RunningCalls
-from broker.clock import NS_PER_SECOND, Clock, SystemClock
+from broker.clock import NS_PER_SECOND, Clock, SystemClock, fresh_id
 from broker.config.loader import load_configuration
 from broker.config.model import Configuration
 from broker.errors import BrokerError
-from broker.ids import ID_ENTROPY_BYTES, make_id
 from broker.ledger.checkpoint import Checkpointer
 from broker.ledger.log import Ledger
 from broker.pipeline import STREAM_SECONDS
@@ -111,7 +110,7 @@ async def open_broker(
         stack.push_async_callback(transport.aclose)
         queue = Queue(settings.redis, job_timeout_seconds=settings.job_timeout_seconds)
         stack.callback(queue.close)
-        instance = make_id("ins", at_ms=clock.now_ns() // 1_000_000, entropy=clock.entropy(ID_ENTROPY_BYTES))
+        instance = fresh_id(clock, "ins")
         foundation = Foundation(
             settings=settings,
             clock=clock,

@@ -138,6 +138,7 @@ def _effective(address: str) -> IPv4Address | IPv6Address:
     return parsed
 
 
+@lru_cache(maxsize=1024)
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv6Address) and address.is_site_local:
         return False

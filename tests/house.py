@@ -7,6 +7,8 @@ paper vault lends a lease on one credential and masks one planted secret. Nothin
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from broker.assembly import Assembly, Foundation, assemble
 from broker.config.loader import load_configuration
 from broker.config.model import Configuration
-from broker.ids import ApprovalId, IntentId
+from broker.ids import ID_ENTROPY_BYTES, ApprovalId, IntentId
 from broker.ledger.log import Ledger
 from broker.model import Approval, IntentDraft, IntentRecord, Operator, Session
 from broker.outcome import Outcome, Problem
@@ -47,7 +49,7 @@ class ManualClock:
 
     def __init__(self, now_ns: int = 1_800_000_000_000_000_000) -> None:
         self.time_ns = now_ns
-        self._drawn = 0
+        self._drawn = itertools.count(1)  # drawing from it is one step, also for threads
 
     def now_ns(self) -> int:
         return self.time_ns
@@ -56,8 +58,9 @@ class ManualClock:
         return self.time_ns
 
     def entropy(self, size: int) -> bytes:
-        self._drawn += 1
-        return self._drawn.to_bytes(size, "big")
+        drawn = next(self._drawn).to_bytes(ID_ENTROPY_BYTES, "big")
+        # A token takes each byte modulo 62, so two counts would make one token.
+        return drawn if size == ID_ENTROPY_BYTES else hashlib.shake_128(drawn).digest(size)
 
     def advance(self, seconds: float) -> None:
         self.time_ns += int(seconds * 1e9)

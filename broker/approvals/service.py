@@ -14,13 +14,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
-from broker.clock import NS_PER_SECOND, Clock, rfc3339
+from broker.clock import NS_PER_SECOND, Clock, fresh_id, rfc3339
 from broker.config.model import Configuration
 from broker.errors import ConflictError
-from broker.ids import ID_ENTROPY_BYTES, ApprovalId, SessionId, make_id
+from broker.ids import ApprovalId, SessionId
 from broker.model import Approval, ApprovalState, IntentRecord, IntentState, JsonObject, Operator, Role, Session
 from broker.outcome import Problem, ProblemKind
-from broker.store.base import Change, Committer, Event, EventType, Reader, Update
+from broker.store.base import Change, Committer, Event, EventType, Reader, Update, new_event
 from broker.store.rows import insert_approval, insert_intent, move_approval, move_intent, session_lives
 from policies.model import Decision, Effect
 
@@ -82,7 +82,7 @@ class Approvals:
         # The strictest terms of all rules that ask: the shortest time.
         terms = min(decision.approvals, key=lambda each: each.timeout_seconds)
         approval = Approval(
-            ApprovalId(make_id("apr", at_ms=now_ns // 1_000_000, entropy=self._clock.entropy(ID_ENTROPY_BYTES))),
+            ApprovalId(fresh_id(self._clock, "apr")),
             record.id,
             session.id,
             session.agent,
@@ -219,18 +219,16 @@ class Approvals:
         return None
 
     def _event(self, kind: EventType, approval: Approval, operator: str, data: JsonObject) -> Event:
-        now_ns = self._clock.now_ns()
-        return Event(
-            make_id("evt", at_ms=now_ns // 1_000_000, entropy=self._clock.entropy(ID_ENTROPY_BYTES)),
+        return new_event(
+            self._clock,
             kind,
-            now_ns,
+            {**data, "approval_id": approval.id, "resources": list(approval.resources)},
             agent=approval.agent,
             project=approval.project,
             session_id=approval.session_id,
             intent_id=approval.intent_id,
             action=approval.action,
             operator=operator,
-            data={**data, "approval_id": approval.id, "resources": list(approval.resources)},
         )
 
 

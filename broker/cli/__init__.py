@@ -32,7 +32,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "serve": ("processes", "serve", "Run the API process alone."),
     "worker": ("processes", "worker", "Run the worker process alone."),
     "stop": ("processes", "stop", "Stop the running Ostiary."),
-    "reload": ("processes", "reload", "Take up the configuration again."),
+    "reload": ("reload", "reload", "Take up the configuration again."),
 }
 """Name -> module in this package, the function or the Typer application in it, one line of help."""
 

@@ -116,7 +116,7 @@ def search(  # noqa: PLR0913, PLR0917 - each option is a parameter in Typer
     with api_from(ctx) as api:
         page = api.get("/v1/events", query).body
     if output is OutputFormat.TABLE:
-        columns = ("seq", "time", "event", "agent", "action", "resource", "why", "operator")
+        columns = ("seq", "time", "event", "agent", "session", "action", "resource", "why", "operator")
         emit(timeline(page["events"]), output, columns=columns)
     else:
         emit(page, output)

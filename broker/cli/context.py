@@ -140,18 +140,7 @@ async def record_event(settings: Settings, kind: EventType, data: Mapping[str, A
     Raises:
         LedgerUnavailableError: it is not durable.
     """
-    from broker.store.base import Change
-
-    await commit(settings, Change(new_event(kind, data, operator)))
-
-
-def new_event(kind: EventType, data: Mapping[str, Any], operator: str) -> Any:  # noqa: ANN401 - see the import below
-    """Return an event that happens now."""
     from broker.clock import SystemClock
-    from broker.ids import ID_ENTROPY_BYTES, make_id
-    from broker.store.base import Event
+    from broker.store.base import Change, new_event
 
-    clock = SystemClock()
-    now_ns = clock.now_ns()
-    event_id = make_id("evt", at_ms=now_ns // 1_000_000, entropy=clock.entropy(ID_ENTROPY_BYTES))
-    return Event(event_id, kind, now_ns, operator=operator, data=dict(data))
+    await commit(settings, Change(new_event(SystemClock(), kind, dict(data), operator=operator)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from broker.cli.context import commit, new_event, settings_from
+from broker.cli.context import commit, settings_from
 from broker.cli.durations import seconds
 from broker.cli.output import ExitCode, OutputFormat, OutputOption, emit, fail, say
 from broker.errors import BrokerError
@@ -61,7 +61,7 @@ def issue_token(settings: Settings, name: str, ttl_seconds: int) -> str:
     """
     from broker.clock import NS_PER_SECOND, SystemClock
     from broker.ids import TOKEN_ENTROPY_BYTES, hash_token, make_token
-    from broker.store.base import Change, EventType, Insert
+    from broker.store.base import Change, EventType, Insert, new_event
 
     clock = SystemClock()
     made = make_token("o", clock.entropy(TOKEN_ENTROPY_BYTES))
@@ -72,6 +72,7 @@ def issue_token(settings: Settings, name: str, ttl_seconds: int) -> str:
         "created_at_ns": now_ns,
         "expires_at_ns": now_ns + ttl_seconds * NS_PER_SECOND,
     }
-    event = new_event(EventType.OPERATOR_TOKEN_ISSUED, {"expires_at_ns": row["expires_at_ns"]}, name)
+    data = {"expires_at_ns": row["expires_at_ns"]}
+    event = new_event(clock, EventType.OPERATOR_TOKEN_ISSUED, data, operator=name)
     asyncio.run(commit(settings, Change(event, (Insert("operator_tokens", row),))))
     return made

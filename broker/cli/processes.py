@@ -1,4 +1,4 @@
-"""``ostiary up``, ``serve``, ``worker``, ``reload`` and ``stop``: the processes of this machine.
+"""``ostiary up``, ``serve``, ``worker`` and ``stop``: the processes of this machine.
 
 `up` makes what is missing (folders, a starter configuration, the database, a token for the first operator), then
 supervises vault, Valkey, API and worker until it is told to stop. The others run or signal a single one.
@@ -6,8 +6,8 @@ supervises vault, Valkey, API and worker until it is told to stop. The others ru
 
 from __future__ import annotations
 
+import functools
 import os
-import shlex
 import signal
 import sys
 import time
@@ -47,15 +47,23 @@ def up(
     ready_file: Annotated[Path | None, typer.Option(help="File to write, as JSON, when all is ready.")] = None,
 ) -> None:
     """Start Ostiary on this machine and keep it running until Ctrl-C."""
+    from broker.cli.welcome import kept_files, welcome
     from broker.supervisor.folders import instance_lock
 
-    settings = _settings(ctx, data=data, config=config, host=host, port=port)
+    settings = settings_of(ctx, data=data, config=config, host=host, port=port)
     os.umask(0o077)
     try:
-        made = _make_folders(settings)
+        _make_folders(settings)
         with instance_lock(settings.run_dir):
-            made_now, configuration = _first_start(settings)
-            _supervise(settings, _welcome(settings, configuration, made + made_now), ready_file)
+            known = [path for path in kept_files(settings) if path.exists()]
+            tokens, configuration = _first_start(settings)
+
+            def told(url: str) -> list[str]:
+                # Asked when all is ready: the vault makes its own files.
+                made = [path for path in kept_files(settings) if path not in known and path.exists()]
+                return welcome(settings, configuration, made + tokens, url)
+
+            _supervise(settings, told, ready_file)
     except ConfigError as error:
         for finding in error.findings:
             say(clean(str(finding)))
@@ -76,29 +84,22 @@ def serve(
     """Run the API process alone; vault, queue and database are reached as the settings say."""
     from broker.serve import main
 
-    _run_alone(main, _settings(ctx, data=data, config=config, host=host, port=port))
+    _run_alone(functools.partial(main, alone=True), settings_of(ctx, data=data, config=config, host=host, port=port))
 
 
 def worker(ctx: typer.Context, data: DataOption = None, config: ConfigOption = None) -> None:
     """Run a worker alone; vault, queue and database are reached as the settings say."""
     from broker.worker import main
 
-    _run_alone(main, _settings(ctx, data=data, config=config))
-
-
-def reload(ctx: typer.Context, data: DataOption = None) -> None:
-    """Have the running Ostiary take up its configuration again; a faulty one is refused and the old one stays."""
-    pid = _running(_settings(ctx, data=data))
-    os.kill(pid, signal.SIGHUP)
-    say("ostiary: told to reload; `ostiary audit search` shows whether the configuration was taken")
+    _run_alone(main, settings_of(ctx, data=data, config=config))
 
 
 def stop(ctx: typer.Context, data: DataOption = None) -> None:
     """Stop the running Ostiary and wait until it has ended."""
     from broker.supervisor.folders import running_supervisor
 
-    settings = _settings(ctx, data=data)
-    os.kill(_running(settings), signal.SIGTERM)
+    settings = settings_of(ctx, data=data)
+    os.kill(running(settings), signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
     while running_supervisor(settings.run_dir) is not None:
         if time.monotonic() > deadline:
@@ -106,7 +107,8 @@ def stop(ctx: typer.Context, data: DataOption = None) -> None:
         time.sleep(0.05)
 
 
-def _settings(ctx: typer.Context, **overrides: object) -> Settings:
+def settings_of(ctx: typer.Context, **overrides: object) -> Settings:
+    """Return the settings of this call; what its own options say wins."""
     from broker.settings import Settings
 
     settings = settings_from(ctx)
@@ -125,7 +127,8 @@ def _run_alone(main: Callable[[Settings], None], settings: Settings) -> None:
         fail("the process ended", ExitCode.FAILED)
 
 
-def _running(settings: Settings) -> int:
+def running(settings: Settings) -> int:
+    """Return the process id of the supervisor of this data folder; ends the command when there is none."""
     from broker.supervisor.folders import running_supervisor
 
     pid = running_supervisor(settings.run_dir)
@@ -141,14 +144,15 @@ def _make_folders(settings: Settings) -> list[Path]:
 
 
 def _first_start(settings: Settings) -> tuple[list[Path], Configuration]:
-    """Make what is missing before any process needs it; return what was made, and the configuration."""
+    """Make what is missing before any process needs it; return a token written now, and the configuration."""
     from broker.config.loader import load_configuration
     from broker.config.starter import write_starter
     from broker.store.database import open_database
     from broker.store.schema import migrate
     from connectors.registry import build_connectors
 
-    made = [] if (settings.config_dir / "ostiary.yaml").exists() else list(write_starter(settings.config_dir))
+    if not (settings.config_dir / "ostiary.yaml").exists():
+        write_starter(settings.config_dir)
     # Read here too, so that a faulty one is told in full and at once; the processes would only fail to start.
     configuration = load_configuration(settings.config_dir, build_connectors())
     database = open_database(settings.database)
@@ -156,7 +160,7 @@ def _first_start(settings: Settings) -> tuple[list[Path], Configuration]:
         migrate(database)
     finally:
         database.close()
-    return made + _operator_token(settings, configuration), configuration
+    return _operator_token(settings, configuration), configuration
 
 
 def _operator_token(settings: Settings, configuration: Configuration) -> list[Path]:
@@ -193,26 +197,6 @@ def _supervise(settings: Settings, welcome: Callable[[str], list[str]], ready_fi
     Supervisor(
         specs(settings), log_dir=log_dir(settings), clock=SystemClock(), on_ready=ready, terminal=sys.stderr
     ).run()
-
-
-def _welcome(settings: Settings, configuration: Configuration, made: list[Path]) -> Callable[[str], list[str]]:
-    """Return what is printed when the API is ready at a URL: what was made, and what to do next."""
-    options = "" if settings.data == Path("ostiary-data").absolute() else f" --data {shlex.quote(str(settings.data))}"
-    agent = next(iter(sorted(configuration.agents)), "NAME")
-    aws = (each.credential for each in configuration.connections.values() if each.connector == "aws")
-    credential = next(aws, "aws/prod")
-
-    def lines(url: str) -> list[str]:
-        return [
-            f"ostiary is running: {url}",
-            *(f"  made {path}" for path in made),
-            "next:",
-            f"  ostiary{options} vault put {credential} --kind aws --host '*.amazonaws.com'",
-            f"  ostiary{options} session start --agent {agent} -o json",
-            f"  OSTIARY_TOKEN=… ostiary{options} do s3:GetObject Bucket=NAME Key=NAME",
-        ]
-
-    return lines
 
 
 def _print(lines: list[str]) -> None:

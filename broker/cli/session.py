@@ -105,6 +105,7 @@ def _row(seq: int, event: dict[str, Any]) -> dict[str, Any]:
         "why": why,
         "operator": event.get("operator", ""),
         "intent": event.get("intent_id", ""),
+        "session": event.get("session_id", ""),
         "after_denial": "",
     }
 

@@ -39,7 +39,7 @@ async def authenticate_agent(broker: BrokerPort, scope: Scope) -> Session:
         raise refused(
             ProblemKind.FORBIDDEN,
             "intents belong to sessions of agents, this is the token of an operator",
-            fix="start a session with `POST /v1/sessions` and use its token",
+            fix="send a token that `ostiary session start` or `POST /v1/sessions` gave",
         )
     return found
 

@@ -36,19 +36,27 @@ _MAX_BATCH: Final = 512
 _MAX_WAITING: Final = 20_000
 """Changes that may wait for a slow disk; beyond that callers are refused at once."""
 
+PATIENCE_SECONDS: Final = 0.005
+"""How long a patient change waits for company: longer than a fast call, whose two events then share a flush."""
+
 _STALL_SECONDS: Final = 10
 """A flush that takes longer than this makes the ledger not ready while it lasts."""
+
+
+_PROBED: Final = Position(0, "")
+"""The answer to a probe, which has no place."""
 
 
 class _Job:
     """One change, or a probe when it holds none, and who waits for the answer."""
 
-    __slots__ = ("change", "future", "loop")
+    __slots__ = ("change", "future", "loop", "patient")
 
-    def __init__(self, change: Prepared | None, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, change: Prepared | None, loop: asyncio.AbstractEventLoop, *, patient: bool = False) -> None:
         self.change = change
         self.loop = loop
-        self.future: asyncio.Future[Position | None] = loop.create_future()
+        self.patient = patient
+        self.future: asyncio.Future[Position] = loop.create_future()
 
 
 class Ledger:
@@ -119,6 +127,24 @@ class Ledger:
             return f"a write has not come back for {_STALL_SECONDS} seconds"
         return self._shortage()
 
+    def submit(self, change: Change, *, patient: bool = False) -> asyncio.Future[Position]:
+        """Hand a change in, now; what is handed in later is written later or together with it.
+
+        Args:
+            change: What to write.
+            patient: Let it wait `PATIENCE_SECONDS` for another change to share the flush with.
+
+        Returns:
+            Done with the place of the event, or with the errors of `commit`; cancelling it takes nothing back.
+
+        Raises:
+            LedgerUnavailableError: it was not taken.
+            UnwritableError: a value no database of ours can store; nothing was tried.
+        """
+        job = _Job(self._batches.prepare(change), asyncio.get_running_loop(), patient=patient)
+        self._put(job)
+        return job.future
+
     async def commit(self, change: Change) -> Position:
         """Make ``change`` and its event durable; a caller that is cancelled does not take it back.
 
@@ -127,10 +153,7 @@ class Ledger:
             LedgerUnavailableError: nothing was acknowledged; the change may or may not be there.
             UnwritableError: a value no database of ours can store; nothing was tried.
         """
-        position = await self._submit(self._batches.prepare(change))
-        if position is None:
-            raise LedgerUnavailableError("the ledger gave no answer")
-        return position
+        return await self.submit(change)
 
     async def probe(self) -> None:
         """Find out now whether writing works.
@@ -138,7 +161,9 @@ class Ledger:
         Raises:
             LedgerUnavailableError: it does not.
         """
-        await self._submit(None)
+        job = _Job(None, asyncio.get_running_loop())
+        self._put(job)
+        await job.future
 
     async def aclose(self) -> None:
         """Write what was handed in before, then stop; idempotent."""
@@ -150,15 +175,13 @@ class Ledger:
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
 
-    async def _submit(self, change: Prepared | None) -> Position | None:
-        job = _Job(change, asyncio.get_running_loop())
+    def _put(self, job: _Job) -> None:
         with self._gate:
             if not self._open:
                 raise LedgerUnavailableError(self._fault)
             if self._queue.qsize() >= _MAX_WAITING:
                 raise LedgerUnavailableError("too many changes wait for the disk")
             self._queue.put(job)
-        return await job.future
 
     def _shortage(self) -> str:
         path = self._database.path
@@ -189,11 +212,15 @@ class Ledger:
         jobs: list[_Job] = []
         with contextlib.suppress(queue.Empty):
             job = self._queue.get(timeout=self._probe_seconds if self._fault and not self._lost else None)
+            patience = self._clock.monotonic_ns() + int(PATIENCE_SECONDS * NS_PER_SECOND)
+            hurry = False
             while job is not None:
                 jobs.append(job)
                 if len(jobs) == _MAX_BATCH:
                     return jobs, False
-                job = self._queue.get_nowait()
+                hurry = hurry or not job.patient
+                left = 0 if hurry else (patience - self._clock.monotonic_ns()) / NS_PER_SECOND
+                job = self._queue.get(timeout=left) if left > 0 else self._queue.get_nowait()
             return jobs, True
         return jobs, False
 
@@ -209,7 +236,7 @@ class Ledger:
             _settle(jobs, [LedgerUnavailableError(self._fault) for _ in jobs])
             return
         self._recover()
-        _settle(jobs, [None if job.change is None else next(answers) for job in jobs])
+        _settle(jobs, [_PROBED if job.change is None else next(answers) for job in jobs])
 
     def _write(self, changes: Sequence[Prepared], *, probe: bool) -> list[Answer]:
         self._busy_since_ns = self._clock.monotonic_ns()
@@ -252,9 +279,9 @@ class Ledger:
             self._connection = None
 
 
-def _settle(jobs: Sequence[_Job], answers: Sequence[Answer | None]) -> None:
+def _settle(jobs: Sequence[_Job], answers: Sequence[Answer]) -> None:
     """Hand the answers to the waiters, waking each event loop once."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Position | None], Answer | None]]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Position], Answer]]] = {}
     for job, answer in zip(jobs, answers, strict=True):
         by_loop.setdefault(job.loop, []).append((job.future, answer))
     for loop, settled in by_loop.items():
@@ -263,7 +290,7 @@ def _settle(jobs: Sequence[_Job], answers: Sequence[Answer | None]) -> None:
             loop.call_soon_threadsafe(_resolve, settled)
 
 
-def _resolve(settled: Sequence[tuple[asyncio.Future[Position | None], Answer | None]]) -> None:
+def _resolve(settled: Sequence[tuple[asyncio.Future[Position], Answer]]) -> None:
     for future, answer in settled:
         if future.done():
             continue

@@ -6,11 +6,13 @@ same transaction, or nothing of it happens. Services build changes; only the wri
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from broker.clock import Clock, fresh_id
 from broker.ids import ApprovalId, IntentId, SessionId, TokenHash
 from broker.model import Approval, ApprovalState, IntentRecord, IntentState, JsonObject, Session
 
@@ -64,6 +66,18 @@ class Event:
     data: JsonObject = field(default_factory=dict)
 
 
+def new_event(clock: Clock, kind: EventType, data: JsonObject, **about: str) -> Event:
+    """Return an event that happens now.
+
+    Args:
+        clock: Time and entropy.
+        kind: Kind.
+        data: As in `Event`.
+        **about: What it is about, as in `Event`.
+    """
+    return Event(fresh_id(clock, "evt"), kind, clock.now_ns(), data=data, **about)
+
+
 @dataclass(frozen=True, slots=True)
 class Insert:
     """Add one row; an existing key loses the change."""
@@ -107,6 +121,20 @@ class Position:
 
 class Committer(Protocol):
     """Makes changes durable: what the services know of the ledger."""
+
+    def submit(self, change: Change, *, patient: bool = False) -> asyncio.Future[Position]:
+        """Hand a change in, now; what is handed in later is written later or together with it.
+
+        Args:
+            change: What to write.
+            patient: Let it wait a few milliseconds for another change to share the flush with.
+
+        Returns:
+            Done as `commit` is.
+
+        Raises:
+            LedgerUnavailableError: it was not taken.
+        """
 
     async def commit(self, change: Change) -> Position:
         """Return once the change and its event are durable.

@@ -26,6 +26,9 @@ Step = Insert | Update | Require
 MAX_INDEXED_BYTES: Final = 1024
 """Bytes of text in an indexed column; PostgreSQL's limit for a whole index row is 2704 (a third of a page)."""
 
+_SHORT: Final = 256
+"""Characters of an ASCII text that fits every column."""
+
 _INT64: Final = 1 << 63
 
 
@@ -60,6 +63,7 @@ class _Shape:
 @dataclass(frozen=True, slots=True)
 class _ColumnRule:
     check: Callable[[Any], Any]
+    plain: type
     nullable: bool
     required: bool
 
@@ -167,6 +171,14 @@ def checked(table: str, row: Row, *, nullable: bool = False) -> dict[str, Any]:
         rule = rules.get(name)
         if rule is None:
             raise UnwritableError(f"unknown column `{table}.{name}`")
+        # Most values are short ASCII texts or bytes of the right type; they need no closer look.
+        kind = type(value)
+        if kind is rule.plain and (
+            rule.plain is bytes
+            or (rule.plain is str and len(value) <= _SHORT and value.isascii() and "\0" not in value)
+        ):
+            plain[name] = value
+            continue
         if value is None:
             if not (rule.nullable or nullable):
                 raise UnwritableError(f"`{table}.{name}` cannot be empty")
@@ -238,12 +250,13 @@ def _rules(table: Table) -> _TableRules:
     columns = {}
     for column in table.columns:
         check: Callable[[Any], Any] = _blob
+        plain: type = bytes
         if isinstance(column.type, BigInteger):
-            check = _integer
+            check, plain = _integer, int
         elif isinstance(column.type, Text):
-            check = _indexed_text if column.name in indexed else _text
+            check, plain = (_indexed_text if column.name in indexed else _text), str
         nullable = bool(column.nullable)
-        columns[column.name] = _ColumnRule(check, nullable, not nullable and column.server_default is None)
+        columns[column.name] = _ColumnRule(check, plain, nullable, not nullable and column.server_default is None)
     return _TableRules(columns, frozenset(name for name, rule in columns.items() if rule.required))
 
 

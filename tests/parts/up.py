@@ -56,7 +56,7 @@ class Up:
         command = ("up", "--port", str(port), "--ready-file", str(self.folder / "ready.json"), *options)
         with (self.folder / "said").open("w") as said:
             self._process = subprocess.Popen(
-                self._argv(*command), env=self._environment(), cwd=self.folder, stdout=said, stderr=said
+                self._argv(*command), env=self.environment(), cwd=self.folder, stdout=said, stderr=said
             )
         eventually(lambda: self.ready or self.process.poll() is not None, lambda: self.said)
         assert self.process.poll() is None, self.said
@@ -84,7 +84,7 @@ class Up:
         """Run another command on the same data folder, with ``typed`` on its standard input."""
         return subprocess.run(
             self._argv(*arguments),
-            env={**self._environment(), **environment},
+            env={**self.environment(), **environment},
             cwd=self.folder,
             input=typed,
             text=True,
@@ -151,7 +151,7 @@ class Up:
     def _argv(self, *arguments: str) -> list[str]:
         return [sys.executable, "-P", "-m", "broker.cli", "--data", str(self.data), *arguments]
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "PYTHONPATH": str(ROOT), **self._settings}
 
 

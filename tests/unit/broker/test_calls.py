@@ -63,3 +63,43 @@ async def test_a_killed_call_cannot_be_extended() -> None:
 
     with pytest.raises(TimeoutError):
         await run()
+
+
+async def test_a_call_that_is_over_its_time_can_be_neither_extended_nor_cut() -> None:
+    calls = RunningCalls()
+
+    async def run() -> Call:
+        held: list[Call] = []
+        try:
+            async with calls.bounded(MINE, 0) as call:
+                held.append(call)
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    call.extend(60)
+                    assert calls.cut(MINE) == 1
+        except TimeoutError:
+            return held[0]
+        raise AssertionError("it was not ended")
+
+    call = await run()
+    # It was over before: who asks why gets told of the kill all the same, as the session is dead.
+    assert call.killed
+
+
+async def test_of_several_calls_of_a_session_the_others_are_still_known_when_one_ends() -> None:
+    calls = RunningCalls()
+    entered = asyncio.Event()
+
+    async def hang() -> None:
+        async with calls.bounded(MINE, 60):
+            entered.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(hang())
+    await entered.wait()
+    async with calls.bounded(MINE, 60):
+        pass
+    assert calls.cut(MINE) == 1
+    with pytest.raises(TimeoutError):
+        await task

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from broker.errors import StoreUnavailableError
 from broker.ids import TOKEN_ENTROPY_BYTES, SessionId, hash_token, make_token
 from broker.model import Operator, Session
 from broker.outcome import Problem, ProblemKind
-from broker.sessions import CACHE_SECONDS, MAX_TTL_SECONDS
+from broker.sessions import CACHE_SECONDS, MAX_CACHED, MAX_TTL_SECONDS
 from broker.store.base import Change, Event, EventType, Insert
 from tests.house import House
 
@@ -82,6 +85,36 @@ async def test_an_operator_token_names_its_operator_while_configured(house: Hous
     assert kind_of(await house.sessions.authenticate(tokens["ghost"])) is ProblemKind.UNAUTHENTICATED
     house.clock.advance(2)
     assert kind_of(await house.sessions.authenticate(tokens["olivia"])) is ProblemKind.UNAUTHENTICATED
+
+
+@pytest.mark.req("S2")
+async def test_of_many_kills_at_once_one_counts_and_is_on_the_ledger(house: House) -> None:
+    session, olivia = await house.session(), house.operator("olivia")
+    elsewhere = [type(house.sessions)(house.reader, house.ledger, house.clock, house.policies, _nothing) for _ in "ab"]
+    parties = [*elsewhere, house.sessions] * 4
+    killed = await asyncio.gather(*(each.kill(session.id, olivia) for each in parties))
+    assert killed.count(True) == 1
+    assert await house.event_types() == ["session.started", "session.killed"]
+
+
+async def test_forgetting_one_session_keeps_the_others_remembered(house: House) -> None:
+    first, second = [await house.session() for _ in range(2)]
+    for session in (first, second):
+        await house.sessions.authenticate(house.tokens[session.id])
+    house.sessions.forget(first.id)
+    house.sessions.forget(SessionId("ses_none"))
+    await house.ledger.aclose()
+    (house.broker.settings.data / "ledger.sqlite3").unlink()
+    assert isinstance(await house.sessions.authenticate(house.tokens[second.id]), Session)
+    with pytest.raises(StoreUnavailableError):
+        await house.sessions.authenticate(house.tokens[first.id])
+
+
+async def test_what_is_remembered_is_bounded(house: House) -> None:
+    session = await house.session()
+    house.sessions._cache = {hash_token(str(number)): (0, session) for number in range(MAX_CACHED)}
+    await house.sessions.authenticate(house.tokens[session.id])
+    assert len(house.sessions._cache) == 1
 
 
 async def _nothing(session_id: SessionId) -> None:

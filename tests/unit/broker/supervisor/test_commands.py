@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from broker.cli import processes
 from broker.cli.context import Options
+from broker.cli.reload import reload
 from broker.supervisor.folders import instance_lock
 
 pytestmark = pytest.mark.usefixtures("own_process")
@@ -25,8 +26,10 @@ pytestmark = pytest.mark.usefixtures("own_process")
 ENDER = """
 import os, pathlib, signal, sys, time
 ready, pid = pathlib.Path(sys.argv[1]), int(sys.argv[2])
-while not ready.exists(): time.sleep(0.01)
-os.kill(pid, signal.SIGTERM)
+for _ in range(6000):
+    if ready.exists() or os.getppid() != pid: break
+    time.sleep(0.01)
+if ready.exists(): os.kill(pid, signal.SIGTERM)
 """
 
 
@@ -44,7 +47,7 @@ def run(folder: Path, *arguments: str) -> Result:
     def _root(ctx: typer.Context) -> None:
         ctx.obj = Options(data=folder / "d")
 
-    for command in (processes.up, processes.serve, processes.worker, processes.reload, processes.stop):
+    for command in (processes.up, processes.serve, processes.worker, reload, processes.stop):
         app.command()(command)
     return CliRunner().invoke(app, arguments, catch_exceptions=False)
 
@@ -52,8 +55,11 @@ def run(folder: Path, *arguments: str) -> Result:
 @pytest.mark.req("O1")
 def test_up_runs_until_it_is_told_to_stop(folder: Path) -> None:
     ready = folder / "ready.json"
-    with subprocess.Popen([sys.executable, "-c", ENDER, str(ready), str(os.getpid())]):
-        done = run(folder, "up", "--port", "0", "--ready-file", str(ready))
+    with subprocess.Popen([sys.executable, "-c", ENDER, str(ready), str(os.getpid())]) as ender:
+        try:
+            done = run(folder, "up", "--port", "0", "--ready-file", str(ready))
+        finally:
+            ender.kill()
 
     assert done.exit_code == 0
     told = json.loads(ready.read_text())
@@ -137,12 +143,16 @@ def test_reload_and_stop_signal_the_supervisor(folder: Path) -> None:
         stdout=subprocess.PIPE,
         text=True,
     ) as supervisor:
-        assert supervisor.stdout is not None
-        assert supervisor.stdout.readline() == "ready\n"
-        assert run(folder, "reload").exit_code == 0
-        assert supervisor.stdout.readline() == "reload\n"
-        assert run(folder, "stop").exit_code == 0
-        assert supervisor.wait() == 0
+        try:
+            assert supervisor.stdout is not None
+            assert supervisor.stdout.readline() == "ready\n"
+            unheard = run(folder, "reload")
+            assert (unheard.exit_code, "no answer came" in unheard.stderr) == (4, True)
+            assert supervisor.stdout.readline() == "reload\n"
+            assert run(folder, "stop").exit_code == 0
+            assert supervisor.wait() == 0
+        finally:
+            supervisor.kill()
 
 
 def test_a_process_that_runs_alone_tells_why_it_ended(folder: Path) -> None:
