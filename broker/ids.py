@@ -20,7 +20,7 @@ Digest = NewType("Digest", str)
 TokenHash = NewType("TokenHash", str)
 """Hex SHA-256 of a token; what the database holds instead of it."""
 
-IdPrefix = Literal["ses", "int", "apr", "evt", "ins"]
+IdPrefix = Literal["ses", "int", "apr", "evt", "ins", "cfg"]
 TokenKind = Literal["s", "o"]
 """``s`` for a session of an agent, ``o`` for an operator."""
 

@@ -12,18 +12,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from broker.approvals.service import Approvals
-from broker.clock import NS_PER_SECOND, Clock
+from broker.canonical import canonical_bytes
+from broker.clock import NS_PER_SECOND, Clock, fresh_id
 from broker.config.model import Configuration
 from broker.errors import ConfigError, ConflictError, Finding, StoreUnavailableError
 from broker.ids import ApprovalId, IntentId
 from broker.metrics import Metrics
-from broker.model import ApprovalState, IntentDraft, IntentState, JsonObject, Session
+from broker.model import ApprovalState, IntentDraft, IntentState, Session
 from broker.outcome import Outcome
 from broker.pipeline import Pipeline
 from broker.ports import Recorder, VaultHealth, WorkQueue
 from broker.sessions import Sessions
 from broker.settings import Settings
-from broker.store.base import Change, EventType, Outputs, Reader, new_event
+from broker.store.base import Change, EventType, Insert, Outputs, Reader, new_event
 from broker.verdicts import outcome_of
 from connectors.base import Connector
 from policies.engine import CompiledPolicy, compile_policy
@@ -53,6 +54,23 @@ class Policies:
         """Return an agent's policy; an agent without one may do nothing."""
         found = self.current.policies.get(agent)
         return found or compile_policy(PolicySet(agent, (), PolicyVersion("")))
+
+
+def acceptance(clock: Clock, configuration: Configuration) -> Change:
+    """Return the change that makes a configuration the one in force for every process."""
+    row = {
+        "id": fresh_id(clock, "cfg"),
+        "version": configuration.version,
+        "at_ns": clock.now_ns(),
+        "files": canonical_bytes({name: data.decode() for name, data in configuration.files.items()}),
+    }
+    event = new_event(clock, EventType.POLICY_LOADED, {"version": configuration.version})
+    return Change(event, (Insert("configurations", row),))
+
+
+def refusal(clock: Clock, findings: list[Finding]) -> Change:
+    """Return the change that tells of a configuration that was not taken."""
+    return Change(new_event(clock, EventType.POLICY_REFUSED, {"findings": [str(each) for each in findings]}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +177,9 @@ class Broker:
         try:
             fresh = await asyncio.to_thread(services.load)
         except ConfigError as error:
-            await self._record(EventType.POLICY_REFUSED, {"findings": [str(each) for each in error.findings]})
+            await services.ledger.commit(refusal(self.clock, error.findings))
             return error.findings
-        await self._record(EventType.POLICY_LOADED, {"version": fresh.version})
+        await services.ledger.commit(acceptance(self.clock, fresh))
         services.policies.current = fresh
         services.apply(fresh)
         return []
@@ -179,6 +197,3 @@ class Broker:
             await self.reader.live_instances(self.clock.now_ns())
             checks["store"] = True
         return checks
-
-    async def _record(self, kind: EventType, data: JsonObject) -> None:
-        await self._services.ledger.commit(Change(new_event(self.clock, kind, data)))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -17,14 +17,14 @@ import structlog
 from broker.assembly import Assembly, Foundation, assemble
 from broker.calls import RunningCalls
 from broker.clock import NS_PER_SECOND, Clock, SystemClock, fresh_id
-from broker.config.loader import load_configuration
+from broker.config.loader import load_configuration, load_files
 from broker.config.model import Configuration
-from broker.errors import BrokerError
+from broker.errors import BrokerError, ConfigError
 from broker.ledger.checkpoint import Checkpointer
 from broker.ledger.log import Ledger
 from broker.pipeline import STREAM_SECONDS
 from broker.queue import Queue
-from broker.service import Broker
+from broker.service import Broker, acceptance, refusal
 from broker.sessions import Sessions
 from broker.settings import Settings
 from broker.store.base import Reader
@@ -100,10 +100,13 @@ async def open_broker(
     def apply(fresh: Configuration) -> None:
         guard.replace_allowed(_endpoints(fresh))
 
-    configuration = await asyncio.to_thread(load)
-    apply(configuration)
+    def again(files: Mapping[str, bytes]) -> Configuration:
+        return load_files(files, settings.config_dir, connectors)
+
     async with AsyncExitStack() as stack:
         stores = await _open_stores(settings, clock, stack)
+        configuration = await _first_configuration(stores, clock, load, again, accepts=background)
+        apply(configuration)
         vault = BrokerVault(VaultClient(settings.vault_socket))
         stack.push_async_callback(vault.client.close)
         transport = _transport(settings, guard)
@@ -147,6 +150,35 @@ async def _open_stores(settings: Settings, clock: Clock, stack: AsyncExitStack) 
     ledger.start()
     stack.push_async_callback(ledger.aclose)
     return _Stores(database, SqlReader(database), SqlOutputs(outputs, clock), SqlHeartbeats(database), ledger)
+
+
+async def _first_configuration(
+    stores: _Stores,
+    clock: Clock,
+    load: Callable[[], Configuration],
+    again: Callable[[Mapping[str, bytes]], Configuration],
+    *,
+    accepts: bool,
+) -> Configuration:
+    """Return the configuration to begin with.
+
+    The API takes the folder and makes it the one in force. A worker decides with what is in force, not with what
+    somebody is editing; and so does an API that comes back while the folder is faulty.
+    """
+    kept = await stores.reader.newest_configuration()
+    if kept is not None and not accepts:
+        return await asyncio.to_thread(again, kept)
+    try:
+        fresh = await asyncio.to_thread(load)
+    except ConfigError as error:
+        if kept is None:
+            raise
+        log.warning("configuration_refused", findings=len(error.findings))
+        await stores.ledger.commit(refusal(clock, error.findings))
+        return await asyncio.to_thread(again, kept)
+    if accepts and fresh.files != kept:
+        await stores.ledger.commit(acceptance(clock, fresh))
+    return fresh
 
 
 def _transport(settings: Settings, guard: AddressGuard) -> HttpTransport:

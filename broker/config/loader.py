@@ -41,7 +41,24 @@ def load_configuration(root: Path, connectors: Mapping[str, Connector]) -> Confi
     Raises:
         ConfigError: with every finding, in file and line order.
     """
-    folder = read_folder(root)
+    return _load(read_folder(root), root, connectors)
+
+
+def load_files(files: Mapping[str, bytes], root: Path, connectors: Mapping[str, Connector]) -> Configuration:
+    """Make a configuration of the files of one that was accepted before (`Configuration.files`).
+
+    Args:
+        files: Bytes by name.
+        root: The folder they once stood in, for messages.
+        connectors: By name.
+
+    Raises:
+        ConfigError: they do not fit this version of Ostiary any more.
+    """
+    return _load(Folder(files=dict(files)), root, connectors)
+
+
+def _load(folder: Folder, root: Path, connectors: Mapping[str, Connector]) -> Configuration:
     findings = list(folder.findings)
     sections = Sections()
     if MAIN_FILE in folder.files:
@@ -69,6 +86,7 @@ def load_configuration(root: Path, connectors: Mapping[str, Connector]) -> Confi
         channels=MappingProxyType(channels),
         policies=MappingProxyType({name: _policy_of(name, policies) for name in sections.agents}),
         notices=tuple(sorted(notices, key=lambda finding: (finding.file, finding.line, finding.column))),
+        files=MappingProxyType(folder.files),
     )
 
 

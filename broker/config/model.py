@@ -7,7 +7,7 @@ fault.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -75,6 +75,7 @@ class Configuration:
         projects, agents, operators, connections, channels: By name; every name they refer to is declared.
         policies: Compiled policy of every declared agent; an agent without a file has an empty one.
         notices: What the authors should know; nothing here keeps the configuration from being used.
+        files: The bytes it was made of, by name; what is in force is kept with these, so that every process has it.
     """
 
     root: Path
@@ -86,3 +87,4 @@ class Configuration:
     channels: Mapping[str, Channel]
     policies: Mapping[str, CompiledPolicy]
     notices: tuple[Finding, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)

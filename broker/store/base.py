@@ -212,6 +212,9 @@ class Reader(Protocol):
     async def events(self, wanted: EventFilter) -> list[StoredEvent]:
         """Return events."""
 
+    async def newest_configuration(self) -> dict[str, bytes] | None:
+        """Files of the configuration that was accepted last; None before the first."""
+
     async def live_instances(self, since_ns: int) -> set[str]:
         """Ids of the instances whose heartbeat is at or after ``since_ns``."""
 

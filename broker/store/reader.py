@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
+import orjson
 from sqlalchemy import Connection, Row, Select, and_, bindparam, select
 
 from broker.ids import ApprovalId, IntentId, SessionId, TokenHash
@@ -16,7 +17,7 @@ from broker.store.base import EventFilter, StoredEvent
 from broker.store.database import Database
 from broker.store.rows import approval_of, intent_of, session_of
 from broker.store.statements import is_storable
-from broker.store.tables import approvals, events, instances, intents, operator_tokens, sessions
+from broker.store.tables import approvals, configurations, events, instances, intents, operator_tokens, sessions
 
 T = TypeVar("T")
 
@@ -49,6 +50,7 @@ _OVERDUE: Final = (
     )
     .order_by(approvals.c.expires_at_ns)
 )
+_CONFIGURATION: Final = select(configurations.c.files).order_by(configurations.c.id.desc()).limit(1)
 _LIVE: Final = select(instances.c.id).where(instances.c.beat_at_ns >= bindparam("since_ns"))
 
 
@@ -122,6 +124,11 @@ class SqlReader:
         if not _storable(getattr(wanted, name) for name in _EVENT_TEXTS):
             return []
         return await self._all(_filtered(wanted), _stored)
+
+    async def newest_configuration(self) -> dict[str, bytes] | None:
+        """Files of the configuration that was accepted last; None before the first."""
+        found = await self._database.read(lambda connection: connection.execute(_CONFIGURATION).scalar())
+        return None if found is None else {name: text.encode() for name, text in orjson.loads(found).items()}
 
     async def live_instances(self, since_ns: int) -> set[str]:
         """Return the ids of the instances whose heartbeat is at or after ``since_ns``."""

@@ -154,6 +154,16 @@ approvals: Final = Table(
     Index("approvals_session", "session_id"),
 )
 
+# Every configuration that was in force, by id the newest last: what other processes decide with.
+configurations: Final = Table(
+    "configurations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("version"),
+    _int("at_ns"),
+    _blob("files"),
+)
+
 instances: Final = Table(
     "instances",
     metadata,

@@ -78,7 +78,8 @@ class S3House:
 
     @property
     def url(self) -> str:
-        return str(self.up.ready["url"])
+        """Where the API listens now; a restarted one may have another port."""
+        return str(json.loads((self.up.data / "run" / "api.json").read_text())["url"])
 
     def begin(self) -> None:
         """Start another session; from here on it is the agent's."""

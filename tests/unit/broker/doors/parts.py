@@ -148,6 +148,9 @@ class FakeReader:
         ]
         return (found[::-1] if wanted.newest_first else found)[: wanted.limit]
 
+    async def newest_configuration(self) -> dict[str, bytes] | None:
+        return None
+
     async def live_instances(self, since_ns: int) -> set[str]:
         return set()
 
