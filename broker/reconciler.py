@@ -11,7 +11,6 @@ Every step is a compare-and-set, so any number of reconcilers may run at once, a
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -69,12 +68,6 @@ class Reconciler:
         self._instance_ttl_ns = int(instance_ttl_seconds * NS_PER_SECOND)
         self._output_ttl_ns = int(output_ttl_seconds * NS_PER_SECOND)
         self._kills_since_ns = clock.now_ns() - LONGEST_SESSION_SECONDS * NS_PER_SECOND
-
-    async def run(self, pause_seconds: float) -> None:
-        """Do rounds for ever."""
-        while True:
-            await self.round()
-            await asyncio.sleep(pause_seconds)
 
     async def round(self) -> None:
         """Do every step once; a step that fails is logged and tried again in the next round."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -15,19 +15,17 @@ from typing import Final
 import structlog
 
 from broker.assembly import Assembly, Foundation, assemble
-from broker.calls import RunningCalls
-from broker.clock import NS_PER_SECOND, Clock, SystemClock, fresh_id
+from broker.clock import Clock, SystemClock, fresh_id
 from broker.config.loader import load_configuration, load_files
 from broker.config.model import Configuration
 from broker.errors import BrokerError, ConfigError
 from broker.ledger.checkpoint import Checkpointer
 from broker.ledger.log import Ledger
+from broker.loops import ConfigurationWatch, KillWatch, Loop, running
 from broker.pipeline import STREAM_SECONDS
 from broker.queue import Queue
 from broker.service import Broker, acceptance, refusal
-from broker.sessions import Sessions
 from broker.settings import Settings
-from broker.store.base import Reader
 from broker.store.database import Database, open_database
 from broker.store.heartbeats import SqlHeartbeats
 from broker.store.outputs import SqlOutputs, open_outputs
@@ -43,8 +41,6 @@ from vault.model import VaultState
 log = structlog.get_logger(__name__)
 
 CHECKPOINT_ORIGIN: Final = "ostiary/ledger"
-KILL_OVERLAP_SECONDS: Final = 5
-"""Kills are read again for this long, so that one committed late or by another host's clock is not missed."""
 
 
 class BrokerVault:
@@ -134,8 +130,9 @@ async def open_broker(
         stack.push_async_callback(built.journal.aclose)
         await stores.heartbeats.beat(instance, clock.now_ns())
         stack.push_async_callback(_leave, stores.heartbeats, instance)
-        loops = _loops(foundation, built, stores, vault, background=background)
-        await stack.enter_async_context(_running(loops))
+        watch = ConfigurationWatch(stores.reader, built.policies, again, apply)
+        signs = _checkpointer(settings, stores, vault) if background else None
+        await stack.enter_async_context(running(_loops(foundation, built, stores, watch, signs)))
         yield built.broker
 
 
@@ -190,22 +187,29 @@ def _transport(settings: Settings, guard: AddressGuard) -> HttpTransport:
     )
 
 
+def _checkpointer(settings: Settings, stores: _Stores, vault: BrokerVault) -> Checkpointer:
+    return Checkpointer(stores.database, vault.client, CHECKPOINT_ORIGIN, key_file=settings.data / "ledger.pub")
+
+
 def _loops(
-    base: Foundation, built: Assembly, stores: _Stores, vault: BrokerVault, *, background: bool
-) -> list[Coroutine[None, None, None]]:
-    """Return what runs beside the requests."""
+    base: Foundation, built: Assembly, stores: _Stores, watch: ConfigurationWatch, checkpointer: Checkpointer | None
+) -> list[Loop]:
+    """Return what runs beside the requests; a process without a checkpointer leaves the house-keeping to others."""
     settings, clock = base.settings, base.clock
+
+    async def beat() -> None:
+        await stores.heartbeats.beat(base.instance_id, clock.now_ns())
+
+    kills = KillWatch(stores.reader, built.sessions, built.calls, clock)
     loops = [
-        _beat(stores.heartbeats, base.instance_id, clock, settings.instance_ttl_seconds / 3),
-        _watch_kills(stores.reader, built.sessions, built.calls, clock, settings.kill_poll_seconds),
+        Loop("heartbeat", beat, settings.instance_ttl_seconds / 3),
+        Loop("kills", kills.look, settings.kill_poll_seconds),
     ]
-    if background:
-        checkpointer = Checkpointer(
-            stores.database, vault.client, CHECKPOINT_ORIGIN, key_file=settings.data / "ledger.pub"
-        )
+    if checkpointer is not None:
         loops += [
-            built.reconciler.run(settings.reconcile_seconds),
-            _sign_checkpoints(checkpointer, settings.checkpoint_seconds),
+            Loop("reconcile", built.reconciler.round, settings.reconcile_seconds),
+            Loop("configuration", watch.look, settings.reconcile_seconds),
+            Loop("checkpoint", checkpointer.checkpoint, settings.checkpoint_seconds),
         ]
     return loops
 
@@ -216,54 +220,6 @@ def _endpoints(configuration: Configuration) -> list[str]:
     return [endpoint_of(str(url)) for url in written if url]
 
 
-@asynccontextmanager
-async def _running(tasks: list[Coroutine[None, None, None]]) -> AsyncGenerator[None, None]:
-    """Run loops beside the body and end them with it."""
-    running = [asyncio.create_task(task) for task in tasks]
-    try:
-        yield
-    finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-
-
-async def _beat(heartbeats: SqlHeartbeats, instance: str, clock: Clock, pause_seconds: float) -> None:
-    while True:
-        await asyncio.sleep(pause_seconds)
-        try:
-            await heartbeats.beat(instance, clock.now_ns())
-        except BrokerError as error:
-            log.warning("heartbeat_failed", error=type(error).__name__)
-
-
 async def _leave(heartbeats: SqlHeartbeats, instance: str) -> None:
     with contextlib.suppress(BrokerError):  # it dies of silence then
         await heartbeats.leave(instance)
-
-
-async def _watch_kills(
-    reader: Reader, sessions: Sessions, calls: RunningCalls, clock: Clock, pause_seconds: float
-) -> None:
-    """Learn of kills in other processes and act on them here."""
-    since_ns = clock.now_ns()
-    while True:
-        await asyncio.sleep(pause_seconds)
-        looked_ns = clock.now_ns()
-        try:
-            for session_id in await reader.killed_sessions(since_ns - KILL_OVERLAP_SECONDS * NS_PER_SECOND):
-                sessions.forget(session_id)
-                calls.cut(session_id)
-        except BrokerError as error:
-            log.warning("kill_watch_failed", error=type(error).__name__)
-            continue
-        since_ns = looked_ns
-
-
-async def _sign_checkpoints(checkpointer: Checkpointer, pause_seconds: float) -> None:
-    while True:
-        await asyncio.sleep(pause_seconds)
-        try:
-            await checkpointer.checkpoint()
-        except (BrokerError, VaultError) as error:
-            log.warning("checkpoint_failed", error=type(error).__name__)

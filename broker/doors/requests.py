@@ -64,7 +64,8 @@ def header(scope: Scope, name: bytes) -> str:
     """Return a header's value, empty when it is not there."""
     for found, value in scope["headers"]:
         if found == name:
-            return str(value, "latin-1").strip()
+            # Optional white space is space and tab (RFC 9110, section 5.6.3); Python would strip more, such as U+0085.
+            return str(value, "latin-1").strip(" \t")
     return ""
 
 
@@ -75,7 +76,7 @@ def unverified_bearer(scope: Scope) -> str:
         RefusedError: there is none, or what stands there is no bearer token.
     """
     scheme, _, unverified_token = header(scope, b"authorization").partition(" ")
-    unverified_token = unverified_token.strip()
+    unverified_token = unverified_token.strip(" ")
     if scheme.lower() != "bearer" or not 0 < len(unverified_token) <= MAX_TOKEN_CHARS:
         raise refused(
             ProblemKind.UNAUTHENTICATED,

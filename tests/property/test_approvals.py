@@ -310,4 +310,4 @@ class ApprovalsMachine(RuleBasedStateMachine):
 
 
 TestApprovals = pytest.mark.req("H1")(pytest.mark.req("H4")(ApprovalsMachine.TestCase))
-TestApprovals.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestApprovals.settings = settings(max_examples=20, stateful_step_count=25, deadline=None)

@@ -79,21 +79,6 @@ async def test_a_round_without_a_ledger_changes_nothing_and_ends(house: House) -
     assert (await house.record(parked.intent_id)).state is IntentState.PENDING_APPROVAL
 
 
-@pytest.mark.req("H4")
-async def test_it_goes_round_until_it_is_ended(house: House) -> None:
-    parked = await house.ask(await house.session(), "Write", "gated")
-    await house.approve(parked.approval_id)
-    house.queue.sent.clear()
-    running = asyncio.create_task(house.reconciler.run(0.001))
-    async with asyncio.timeout(20):
-        while len(house.queue.sent) < 3:  # noqa: ASYNC110 - the queue of paper tells nobody
-            await asyncio.sleep(0.001)
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    assert set(house.queue.sent) == {(parked.intent_id, 0)}
-
-
 async def test_an_execution_somebody_else_concluded_meanwhile_is_left_alone(house: House) -> None:
     intent_id = await orphan(house, "Write")
     house.clock.advance(3600)

@@ -77,7 +77,8 @@ async def test_with_all_its_parts_it_is_ready_and_signs_what_it_records(short_tm
             await until(key.exists)
     report = await asyncio.to_thread(audit_database, settings.database, None, key, {})
     assert report.ok
-    assert report.events == 1
+    assert report.checkpoints >= 1
+    assert report.events == 2, "the configuration and the session"
 
 
 async def test_without_vault_and_queue_it_opens_and_says_what_is_away(short_tmp: Path) -> None:
@@ -93,13 +94,40 @@ async def test_a_vault_without_keys_is_named(short_tmp: Path) -> None:
         assert (await broker.readiness())["vault"] == "uninitialised"
 
 
-async def test_a_faulty_configuration_opens_nothing(short_tmp: Path) -> None:
+async def test_a_faulty_first_configuration_opens_nothing(short_tmp: Path) -> None:
     settings = settings_in(short_tmp)
     (settings.config_dir / "ostiary.yaml").write_text("agentz: {}\n")
     with pytest.raises(ConfigError):
         async with open_broker(settings):
             raise AssertionError
-    assert not (settings.data / "ledger.sqlite3").exists()
+
+
+@pytest.mark.req("P1")
+async def test_an_api_that_comes_back_to_a_faulty_folder_goes_on_with_what_was_accepted(short_tmp: Path) -> None:
+    settings = settings_in(short_tmp)
+    async with open_broker(settings, background=True) as broker:
+        accepted = broker.configuration()
+    (settings.config_dir / "ostiary.yaml").write_text("agentz: {}\n")
+    with structlog.testing.capture_logs() as logs:
+        async with open_broker(settings, background=True) as broker:
+            assert broker.configuration().version == accepted.version
+            assert broker.configuration().agents == accepted.agents
+            assert len(await broker.reader.events(EventFilter(type="policy.refused"))) == 1
+    assert "configuration_refused" in {each["event"] for each in logs}
+
+
+@pytest.mark.req("P1")
+async def test_a_worker_decides_with_what_was_accepted_and_not_with_what_somebody_edits(short_tmp: Path) -> None:
+    settings = settings_in(short_tmp)
+    async with open_broker(settings, background=True) as broker:
+        accepted = broker.configuration()
+    config = settings.config_dir / "ostiary.yaml"
+    sound = config.read_text()
+    for edited in ("agentz: {}\n", sound.replace("operators:", "operators:\n  intruder: {roles: [admin, approver]}")):
+        config.write_text(edited)
+        async with open_broker(settings) as worker:
+            assert worker.configuration().operators == accepted.operators
+            assert worker.configuration().version == accepted.version
 
 
 async def test_a_damaged_ledger_opens_nothing_and_leaves_nothing_open(short_tmp: Path) -> None:
@@ -149,9 +177,10 @@ async def test_its_loops_outlive_a_store_that_is_away_and_say_so(short_tmp: Path
     with structlog.testing.capture_logs() as logs:
         async with running_vault(settings), open_broker(settings, background=True):
             (settings.data / "ledger.sqlite3").unlink()
-            wanted = {"heartbeat_failed", "kill_watch_failed", "checkpoint_failed", "reconcile_step_failed"}
-            await until(lambda: wanted <= {each["event"] for each in logs})
-    assert all("error" in each for each in logs if each["event"] in wanted)
+            wanted = {"heartbeat", "kills", "configuration", "checkpoint"}
+            await until(lambda: wanted <= {each.get("loop") for each in logs})
+            await until(lambda: "reconcile_step_failed" in {each["event"] for each in logs})
+    assert all("error" in each for each in logs if "loop" in each)
 
 
 async def test_a_vault_that_is_away_delays_the_signature_and_nothing_else(short_tmp: Path) -> None:
@@ -159,10 +188,10 @@ async def test_a_vault_that_is_away_delays_the_signature_and_nothing_else(short_
     with structlog.testing.capture_logs() as logs:
         async with open_broker(settings, background=True) as broker:
             await started(broker)
-            await until(lambda: "checkpoint_failed" in {each["event"] for each in logs})
+            await until(lambda: "checkpoint" in {each.get("loop") for each in logs})
             async with running_vault(settings):
                 await until((settings.data / "ledger.pub").exists)
-            assert len(await broker.reader.events(EventFilter())) == 1
+            assert len(await broker.reader.events(EventFilter(type="session.started"))) == 1
 
 
 CONFIG = """\
