@@ -35,8 +35,10 @@ from broker.settings import Settings
 from broker.supervisor.leash import tie_to_parent
 from broker.supervisor.notes import WORKER_NOTE, note
 
-WARM_SECONDS: Final = 3.0
+WARM_SECONDS: Final = 2.5
 """How long running work may go on after SIGTERM; the supervisor kills the worker shortly after."""
+LAST_SECONDS: Final = 0.4
+"""How long the main thread has to end once its horse was killed."""
 CONCLUDE_SECONDS: Final = 15
 """Between the end of a run's own time and RQ's alarm: long enough to record the outcome."""
 RETRY_SECONDS: Final = (0.1, 5.0)
@@ -150,6 +152,8 @@ class SafeWorker(Worker):
         if self.horse_pid:
             with contextlib.suppress(OSError):
                 os.killpg(self.horse_pid, signal.SIGKILL)
+        # Without its horse the main thread ends the process in good order; this is for when it hangs elsewhere.
+        time.sleep(LAST_SECONDS)
         os._exit(0)
 
 
