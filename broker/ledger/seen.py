@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,10 @@ def default_state_path(name: str, environment: Mapping[str, str]) -> Path:
     """
     base = environment.get("XDG_STATE_HOME", "")
     # The specification says to ignore a relative path.
-    root = Path(base) if base.startswith("/") else Path(environment.get("HOME", "/")) / ".local" / "state"
+    home = environment.get("HOME", "")
+    # Without a usable HOME, as under a bare service manager, it is the user's by the system's own records.
+    own = Path(home) if home.startswith("/") else Path(pwd.getpwuid(os.getuid()).pw_dir)
+    root = Path(base) if base.startswith("/") else own / ".local" / "state"
     return root / "ostiary" / "seen" / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
 
 

@@ -75,7 +75,7 @@ async def test_with_all_its_parts_it_is_ready_and_signs_what_it_records(short_tm
             await started(broker)
             key = settings.data / "ledger.pub"
             await until(key.exists)
-    report = await asyncio.to_thread(audit_database, settings.database, None, key, {})
+    report = await asyncio.to_thread(audit_database, settings.database, short_tmp / "seen.json", key, {})
     assert report.ok
     assert report.checkpoints >= 1
     assert report.events == 2, "the configuration and the session"

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -329,4 +331,5 @@ def test_the_state_file_stands_under_the_users_state_folder() -> None:
     assert default_state_path("a", home).parent == Path("/home/u/.local/state/ostiary/seen")
     assert default_state_path("a", {**home, "XDG_STATE_HOME": "relative"}) == default_state_path("a", home)
     assert default_state_path("a", home) != default_state_path("b", home)
+    assert default_state_path("a", {}).is_relative_to(Path(pwd.getpwuid(os.getuid()).pw_dir))
     assert default_state_path("a", {}).is_absolute()
