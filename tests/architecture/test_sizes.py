@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
-from tests.architecture.tree import name_of, parse, python_files
+from tests.architecture.tree import ROOT, name_of, parse, python_files
 
 FILE_LINES = 400
 FUNCTION_LINES = 60
+PIPELINE_LINES = 250
 
 EXCEPTIONS: dict[str, str] = {}
 """`path` or `path:function` to the reason why it may be longer."""
@@ -45,3 +47,12 @@ def test_a_docstring_does_not_make_a_function_longer_but_every_other_line_does()
     assert isinstance(bare, ast.FunctionDef)
     assert isinstance(documented, ast.FunctionDef)
     assert _body_lines(bare) == _body_lines(documented) == 2
+
+
+def test_the_pipeline_stays_one_page_whose_stages_carry_the_numbers_of_its_docstring() -> None:
+    path = ROOT / "broker" / "pipeline.py"
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) < PIPELINE_LINES
+    documented = re.findall(r"^ +(\d+) \w+", ast.get_docstring(parse(path), clean=False) or "", re.MULTILINE)
+    assert [int(number) for number in documented] == list(range(1, 13))
+    assert set(re.findall(r"# (\d+) \w+", text)) == set(documented)
