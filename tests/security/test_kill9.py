@@ -4,7 +4,6 @@ is lost, every intent ends in one state, and no act happens twice.
 
 from __future__ import annotations
 
-import base64
 import http.client
 import os
 import shutil
@@ -18,26 +17,10 @@ from typing import Any
 
 import pytest
 
-from tests.parts.counting_s3 import CountingS3, counting_s3
 from tests.parts.http_api import call
-from tests.parts.up import Up, data_folder, eventually
+from tests.parts.s3_house import S3House, put_body, s3_house
+from tests.parts.up import eventually
 
-CONFIG = """\
-version: 1
-projects: {{p: {{connections: [s3]}}}}
-agents: {{agent: {{project: p}}}}
-operators:
-  admin: {{roles: [admin]}}
-  alice: {{roles: [approver]}}
-connections:
-  s3: {{connector: aws, credential: aws/k, account: "123456789012", regions: [eu-west-1], endpoint: "{url}"}}
-"""
-POLICY = """\
-  - s3:PutObject on bkt/free/*
-  - allow: s3:PutObject on bkt/gated/*
-    requires_approval: true
-    approval_timeout: 10m
-"""
 TERMINAL = {"succeeded", "failed", "unknown", "refused", "expired", "cancelled"}
 FINAL = {"succeeded", "failed", "unknown"}
 WRITERS = 4
@@ -47,10 +30,7 @@ WRITERS = 4
 class Run:
     """A running Ostiary, what was asked of it and what it said."""
 
-    up: Up
-    upstream: CountingS3
-    token: str
-    alice: str
+    house: S3House
     stop: threading.Event = field(default_factory=threading.Event)
     acknowledged: dict[str, str] = field(default_factory=dict)
     intents: dict[str, str] = field(default_factory=dict)
@@ -58,14 +38,11 @@ class Run:
 
     def put(self, key: str) -> tuple[int, Any]:
         """Ask for one PUT, again and again with the same idempotency key until there is an answer."""
-        body = {
-            "action": "s3:PutObject",
-            "params": {"Bucket": "bkt", "Key": key, "Body": base64.b64encode(b"x").decode()},
-        }
+        body = put_body(key)
         while not self.stop.is_set():
             with suppress(OSError, http.client.HTTPException):
-                url = self.up.ready["url"]
-                status, answer = call(url, "POST", "/v1/intents", self.token, body, Idempotency_Key=key)
+                url = self.house.url
+                status, answer = call(url, "POST", "/v1/intents", self.house.token, body, Idempotency_Key=key)
                 # A 503 may be final (the vault was away: failed, nothing sent) or not (the ledger or store was).
                 if status == 202 or answer.get("state") in FINAL:
                     return status, answer
@@ -73,7 +50,7 @@ class Run:
         return 0, {}
 
     def state_of(self, intent: str) -> str:
-        status, answer = call(self.up.ready["url"], "GET", f"/v1/intents/{intent}", self.token)
+        status, answer = call(self.house.url, "GET", f"/v1/intents/{intent}", self.house.token)
         return str(answer.get("state", status))
 
     def write(self, number: int) -> None:
@@ -96,36 +73,17 @@ class Run:
         """Say yes to everything that waits."""
         while not self.stop.is_set():
             with suppress(OSError, http.client.HTTPException, KeyError, TypeError):
-                url = self.up.ready["url"]
-                _, listed = call(url, "GET", "/v1/approvals?state=pending", self.alice)
+                url = self.house.url
+                _, listed = call(url, "GET", "/v1/approvals?state=pending", self.house.alice)
                 for each in listed["approvals"]:
-                    call(url, "POST", f"/v1/approvals/{each['id']}/approve", self.alice, {"reason": ""})
+                    call(url, "POST", f"/v1/approvals/{each['id']}/approve", self.house.alice, {"reason": ""})
             self.stop.wait(0.1)
 
 
 @pytest.fixture
 def run() -> Iterator[Run]:
-    fast = {"OSTIARY_INSTANCE_TTL_SECONDS": "1.5", "OSTIARY_RECONCILE_SECONDS": "0.2"}
-    with counting_s3() as upstream, data_folder(**fast) as up:
-        up.configure(CONFIG.format(url=upstream.url), agent=POLICY)
-        up.start(port=free_port())
-        up.seal(
-            "aws/k", "aws", upstream.url.removeprefix("http://"),
-            access_key_id="AKIAKILLKILLKILLKILL", secret_access_key="0123456789012345678901234567890123456789",
-        )  # fmt: skip
-        token = up.answer("session", "start", "--agent", "agent")["token"]
-        alice = up.answer("operator", "token", "alice")["token"]
-        yield Run(up, upstream, token, alice)
-        up.end()
-
-
-def free_port() -> int:
-    """A restarted API must come back where it was."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    with s3_house(OSTIARY_INSTANCE_TTL_SECONDS="1.5", OSTIARY_RECONCILE_SECONDS="0.2") as house:
+        yield Run(house)
 
 
 @pytest.mark.req("H4")
@@ -138,11 +96,11 @@ def test_kill_minus_9_of_every_process_under_load_loses_nothing_and_doubles_noth
     try:
         for name in ("api", "worker", "vault", "valkey", "api"):
             more(run, name)
-            victim = run.up.pid_of(name)
+            victim = run.house.up.pid_of(name)
             os.kill(victim, signal.SIGKILL)
             if name == "valkey":
-                shutil.rmtree(run.up.data / "valkey", ignore_errors=True)
-            eventually(lambda name=name, victim=victim: run.up.pid_of(name) not in (0, victim))  # type: ignore[misc]
+                shutil.rmtree(run.house.up.data / "valkey", ignore_errors=True)
+            eventually(lambda name=name, victim=victim: run.house.up.pid_of(name) not in (0, victim))  # type: ignore[misc]
         more(run, "the last kill")
     finally:
         run.stop.set()
@@ -158,7 +116,7 @@ def more(run: Run, after: str) -> None:
     before = len(run.acknowledged)
     eventually(
         lambda: len(run.acknowledged) > before + 5,
-        lambda: f"no more answers before {after}; {run.faults[:3]}; {run.up.said[-2000:]}",
+        lambda: f"no more answers before {after}; {run.faults[:3]}; {run.house.up.said[-2000:]}",
     )
 
 
@@ -169,7 +127,7 @@ def settle(run: Run) -> None:
     try:
         eventually(
             lambda: all(run.state_of(each) in TERMINAL for each in run.intents.values()),
-            lambda: f"{Counter(run.state_of(each) for each in run.intents.values())}; {run.up.said[-3000:]}",
+            lambda: f"{Counter(run.state_of(each) for each in run.intents.values())}; {run.house.up.said[-3000:]}",
         )
     finally:
         run.stop.set()
@@ -180,7 +138,7 @@ def check(run: Run) -> None:
     assert run.faults == []
     assert any(key.startswith("gated/") for key in run.intents)
     for key, intent in run.intents.items():
-        state, effects = run.state_of(intent), run.upstream.effects[f"/bkt/{key}"]
+        state, effects = run.state_of(intent), run.house.upstream.effects[f"/bkt/{key}"]
         assert effects <= 1, f"{key} happened {effects} times and is {state}"
         if state == "succeeded":
             assert effects == 1, key
@@ -188,16 +146,16 @@ def check(run: Run) -> None:
             assert effects == 0, f"{key} is {state} and happened"
     for key, state in run.acknowledged.items():
         assert run.state_of(run.intents[key]) == state
-    report = run.up.answer("audit", "verify")
+    report = run.house.up.answer("audit", "verify")
     assert report["ok"]
-    executions = [each for each in run.upstream.effects.values() if each > 1]
+    executions = [each for each in run.house.upstream.effects.values() if each > 1]
     assert executions == []
 
 
 @pytest.mark.req("H4")
 def test_a_write_whose_answer_never_comes_is_unknown_and_sent_once(run: Run) -> None:
-    run.upstream.mute.add("/bkt/free/quiet")
+    run.house.upstream.mute.add("/bkt/free/quiet")
     status, answer = run.put("free/quiet")
     assert (status, answer["type"]) == (504, "urn:ostiary:problem:outcome-unknown")
     assert run.state_of(answer["intent"]) == "unknown"
-    assert run.upstream.effects["/bkt/free/quiet"] == 1
+    assert run.house.upstream.effects["/bkt/free/quiet"] == 1
