@@ -14,6 +14,8 @@ from typing import IO, Final
 from deploy.environment import Checkout
 
 _COVERAGE_PERCENT: Final = 95
+_MOST_WORKERS: Final = 4
+"""Each runs servers of its own; more would only wait for the disk."""
 _ROOMS: Final = ("broker", "connectors", "policies", "vault")
 _STATIC: Final = (
     ("ruff check", ("ruff", "check", "--output-format=concise", ".")),
@@ -42,7 +44,9 @@ def run_all(checkout: Checkout) -> int:
         _heading(f"FAILED: {', '.join(failed)} (above); the tests run all the same")
     _heading("tests")
     coverage = ["--cov", "--cov-branch", "--cov-report=term", f"--cov-fail-under={_COVERAGE_PERCENT}"]
-    status = run_pytest(checkout, coverage) or int(bool(failed))
+    # A file's tests stay together, as they share real servers.
+    side_by_side = ["-n", str(min(os.cpu_count() or 1, _MOST_WORKERS)), "--dist", "loadfile"]
+    status = run_pytest(checkout, [*side_by_side, *coverage]) or int(bool(failed))
     # Silent when all is well, so that pytest's summary stays the last line.
     thin = [] if status else thin_rooms(checkout)
     if thin:
