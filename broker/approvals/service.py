@@ -22,6 +22,7 @@ from broker.model import Approval, ApprovalState, IntentRecord, IntentState, Jso
 from broker.outcome import Problem, ProblemKind
 from broker.store.base import Change, Committer, Event, EventType, Reader, Update, new_event
 from broker.store.rows import insert_approval, insert_intent, move_approval, move_intent, session_lives
+from broker.store.statements import is_storable
 from policies.model import Decision, Effect
 
 MAX_REASON: Final = 2_000
@@ -210,6 +211,8 @@ class Approvals:
             )
         if not approve and not reason.strip():
             return Problem(ProblemKind.INVALID_PARAMS, "a rejection needs a reason; the agent gets it")
+        if not is_storable(reason):
+            return Problem(ProblemKind.INVALID_PARAMS, "the reason holds NUL or half a character")
         if len(reason) > MAX_REASON:
             return Problem(ProblemKind.INVALID_PARAMS, f"the reason is longer than {MAX_REASON} characters")
         if approval.state is not ApprovalState.PENDING:

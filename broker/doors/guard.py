@@ -23,6 +23,7 @@ from broker.doors.problems import RefusedError, problem_response
 from broker.doors.requests import ClientGoneError, headers_problem
 from broker.errors import LedgerUnavailableError, StoreUnavailableError
 from broker.outcome import Problem, ProblemKind
+from broker.store.statements import UnwritableError
 
 _log = structlog.get_logger(__name__)
 
@@ -158,4 +159,6 @@ def outage(error: Exception, error_id: str) -> Problem:
         )
     if isinstance(error, StoreUnavailableError):
         return Problem(ProblemKind.STORE_UNAVAILABLE, "the database cannot be read", retry_after_seconds=5)
+    if isinstance(error, UnwritableError):
+        return Problem(ProblemKind.INVALID_PARAMS, "a value holds NUL, half a character, or more than can be kept")
     return Problem(ProblemKind.INTERNAL, f"unexpected error; the log has more under `{error_id}`")

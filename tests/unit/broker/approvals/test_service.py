@@ -80,9 +80,9 @@ async def test_a_no_needs_a_reason_and_the_agent_gets_it(house: House) -> None:
     assert kind_of(await house.approvals.decide(approval_id, alice, approve=False, reason=" ")) is (
         ProblemKind.INVALID_PARAMS
     )
-    assert kind_of(await house.approvals.decide(approval_id, alice, approve=False, reason="x" * 3000)) is (
-        ProblemKind.INVALID_PARAMS
-    )
+    for unfit in ("x" * 3000, "a\0b", "\ud800"):
+        answer = await house.approvals.decide(approval_id, alice, approve=False, reason=unfit)
+        assert kind_of(answer) is ProblemKind.INVALID_PARAMS
     await house.approvals.decide(approval_id, alice, approve=False, reason="not today")
     told = await house.broker.outcome(session, (await house.record(parked.intent_id)).id)
     assert told is not None
