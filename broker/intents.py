@@ -148,6 +148,11 @@ class Journal:
         )
         await self.conclude(record, Conclusion(state, problem=problem, data={"closed_by": self.instance_id}))
 
+    def disown(self, record: IntentRecord) -> None:
+        """Give an execution that was not begun its outcome as soon as the ledger can, if it is on the ledger at all."""
+        problem = Problem(ProblemKind.LEDGER_UNAVAILABLE, "the ledger gave no answer, so nothing was sent")
+        self._owe(self._ending(record, Conclusion(IntentState.FAILED, problem=problem)))
+
     async def conclude(self, record: IntentRecord, outcome: Conclusion) -> IntentRecord:
         """Make the outcome of an EXECUTING intent durable and return the record with it.
 
@@ -155,13 +160,26 @@ class Journal:
             ConflictError: it has an outcome already.
             LedgerUnavailableError: not recorded yet; it is tried again in the background until it is.
         """
+        change = self._ending(record, outcome)
+        try:
+            await self._committer.commit(change)
+        except LedgerUnavailableError:
+            self._owe(change)
+            raise
+        return replace(
+            record,
+            state=outcome.state,
+            version=record.version + 1,
+            updated_at_ns=change.event.at_ns,
+            result=outcome.result,
+            problem=outcome.problem.to_json() if outcome.problem else {},
+            output_bytes=outcome.output_bytes,
+            output_media_type=outcome.output_media_type,
+        )
+
+    def _ending(self, record: IntentRecord, outcome: Conclusion) -> Change:
+        """Return the change that gives ``record`` its outcome."""
         stored = outcome.problem.to_json() if outcome.problem else {}
-        columns: JsonObject = {
-            "result": outcome.result,
-            "problem": stored,
-            "output_bytes": outcome.output_bytes,
-            "output_media_type": outcome.output_media_type,
-        }
         facts: JsonObject = {**outcome.data, "fence": record.fence}
         if outcome.result:
             facts["result_digest"] = digest("ostiary/result/v1", canonical_bytes(outcome.result))
@@ -169,15 +187,17 @@ class Journal:
             facts["output_bytes"] = outcome.output_bytes
         if stored:
             facts["problem"] = stored
-        now_ns = self._clock.now_ns()
-        step = move_intent(record, outcome.state, now_ns, **columns)
-        change = Change(self.event(OUTCOME_EVENTS[outcome.state], record, facts), (step,))
-        try:
-            await self._committer.commit(change)
-        except LedgerUnavailableError:
-            self._owe(change)
-            raise
-        return replace(record, state=outcome.state, version=record.version + 1, updated_at_ns=now_ns, **columns)
+        event = self.event(OUTCOME_EVENTS[outcome.state], record, facts)
+        step = move_intent(
+            record,
+            outcome.state,
+            event.at_ns,
+            result=outcome.result,
+            problem=stored,
+            output_bytes=outcome.output_bytes,
+            output_media_type=outcome.output_media_type,
+        )
+        return Change(event, (step,))
 
     def submit(self, change: Change, *, patient: bool) -> asyncio.Future[Position]:
         """Hand a change to the ledger, now; see `Committer.submit`."""
@@ -258,7 +278,14 @@ class Attempt:
         read = record.access == "read"
         self._begun = self._journal.submit(change, patient=read)
         if not read:
-            await self.begun()
+            try:
+                await self.begun()
+            except ConflictError:
+                raise
+            except BaseException:
+                # No answer, or nobody to wait for it: the event may be there all the same, and would wait for ever.
+                self._journal.disown(self.record)
+                raise
         return self
 
     async def begun(self) -> None:

@@ -13,9 +13,11 @@ import structlog.testing
 from sqlalchemy import text
 
 from broker.errors import ConflictError, LedgerUnavailableError
-from broker.intents import MAX_OWED, Conclusion
+from broker.intents import MAX_OWED, Conclusion, Journal
+from broker.ledger.log import Ledger
 from broker.model import IntentRecord, IntentState
 from broker.outcome import Problem, ProblemKind
+from broker.store.base import Change, EventType, Position
 from broker.store.database import Database, open_database
 from connectors.base import CallResult, Plan
 from tests.house import House, open_house
@@ -178,3 +180,56 @@ async def test_what_an_outcome_holds_is_on_the_ledger_as_a_digest_and_a_size(hou
     assert len(data["result_digest"]) == 64
     assert data["problem"]["kind"] == "upstream-refused"
     assert b'"s"' not in body
+
+
+class LostAnswer:
+    """A ledger whose first answer to an `executing` event is lost on its way, as a database connection can lose one."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._lost = False
+
+    def submit(self, change: Change, *, patient: bool = False) -> asyncio.Future[Position]:
+        return asyncio.ensure_future(self._answer(change, patient=patient))
+
+    async def commit(self, change: Change) -> Position:
+        return await self._ledger.commit(change)
+
+    async def _answer(self, change: Change, *, patient: bool) -> Position:
+        position = await self._ledger.submit(change, patient=patient)
+        if change.event.type is EventType.INTENT_EXECUTING and not self._lost:
+            self._lost = True
+            raise LedgerUnavailableError("the connection was lost after the commit")
+        return position
+
+
+@pytest.mark.req("E1")
+async def test_a_write_whose_beginning_was_recorded_without_an_answer_is_not_sent_and_does_not_wait_for_ever(
+    house: House,
+) -> None:
+    session = await house.session()
+    journal = Journal(LostAnswer(house.ledger), house.clock, "ins_test")
+    record = intent(journal.new_id(), session_id=session.id, state=IntentState.EXECUTING, version=0, access="write")
+    with pytest.raises(LedgerUnavailableError):
+        async with journal.attempt(record, {}):
+            raise AssertionError("nothing may be sent")
+    await settled(house, record.id, IntentState.FAILED)
+    assert await house.event_types(intent_id=record.id) == ["intent.executing", "intent.failed"]
+    await journal.aclose()
+
+
+@pytest.mark.req("E1")
+async def test_a_beginning_nobody_waits_for_any_more_gets_its_end(house: House) -> None:
+    session = await house.session()
+    record = intent(
+        house.journal.new_id(), session_id=session.id, state=IntentState.EXECUTING, version=0, access="write"
+    )
+    entering = asyncio.create_task(house.journal.attempt(record, {}).__aenter__())
+    await asyncio.sleep(0)
+    entering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await entering
+    told = ["intent.executing", "intent.failed"]
+    async with asyncio.timeout(30):
+        while await house.event_types(intent_id=record.id) != told:  # noqa: ASYNC110 - nothing tells of a row
+            await asyncio.sleep(0.01)

@@ -140,7 +140,7 @@ def test_package_tools_trust_the_machine_and_nothing_redirects_them() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["x @ https://host/x.whl", "--index-url https://host", "-f /folder", "x==1 # from file:///x"]
+    "line", ["x @ https://host/x", "x==1 # from https://host", "-f /folder", "--find-links x", "x==1 # from file:///x"]
 )
 def test_a_requirement_file_that_names_a_place_is_refused(tmp_path: Path, line: str) -> None:
     draft = tmp_path / "runtime.txt"
