@@ -365,14 +365,25 @@ async def test_a_peer_that_answers_nonsense_or_hangs_up_is_unavailable(folder: P
 
 
 async def test_a_vault_that_does_not_answer_is_unavailable(folder: Path) -> None:
+    asked = asyncio.Event()
+
     async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        asked.set()
         await reader.read()
         writer.close()
 
     server = await asyncio.start_unix_server(hold, folder / "s")
-    connection = Connection(folder / "s", answer_seconds=0.05)
-    with pytest.raises(VaultUnavailableError, match="in time"):
-        await connection.request({"op": "status"})
-    await connection.close()
-    server.close()
-    await server.wait_closed()
+    connection = Connection(folder / "s")
+    try:
+        # Connected at leisure: only the wait for the answer is short.
+        await connection._connect()
+        connection._answer_seconds = 0.05
+        with pytest.raises(VaultUnavailableError):
+            await connection.request({"op": "status"})
+        async with asyncio.timeout(20):
+            await asked.wait()
+    finally:
+        await connection.close()
+        server.close()
+        await server.wait_closed()
