@@ -14,10 +14,12 @@ from broker.calls import RunningCalls
 from broker.catalog import Catalog
 from broker.clock import Clock
 from broker.config.model import Configuration
+from broker.decision_point import DecisionPoint
 from broker.errors import QueueUnavailableError
 from broker.ids import SessionId
 from broker.intents import Journal
 from broker.limits.admission import Admission
+from broker.limits.rates import RequestRates
 from broker.metrics import Metrics
 from broker.model import Approval
 from broker.pipeline import Parts, Pipeline
@@ -99,7 +101,15 @@ def assemble(base: Foundation, configuration: Configuration) -> Assembly:
         instance_ttl_seconds=base.settings.instance_ttl_seconds,
         output_ttl_seconds=base.settings.output_ttl_seconds,
     )
-    pipeline = _pipeline(base, policies, sessions, approvals, Assembled(journal, calls, limits))
+    catalog = Catalog(base.connectors, policies)
+    decision_point = DecisionPoint(
+        policy_of=policies.of,
+        configuration=policies,
+        reader=base.reader,
+        rate_class=RequestRates(base.clock).note,
+        now_ns=base.clock.now_ns,
+    )
+    pipeline = _pipeline(base, sessions, approvals, Assembled(journal, calls, limits, catalog, decision_point))
     broker = Broker(
         Services(
             settings=base.settings,
@@ -115,6 +125,8 @@ def assemble(base: Foundation, configuration: Configuration) -> Assembly:
             queue=base.queue,
             sessions=sessions,
             approvals=approvals,
+            catalog=catalog,
+            decision_point=decision_point,
             pipeline=pipeline,
             metrics=Metrics(in_flight=lambda: limits.in_use, ledger_ready=lambda: base.ledger.ready),
         )
@@ -129,11 +141,11 @@ class Assembled:
     journal: Journal
     calls: RunningCalls
     limits: Admission
+    catalog: Catalog
+    decision_point: DecisionPoint
 
 
-def _pipeline(
-    base: Foundation, policies: Policies, sessions: Sessions, approvals: Approvals, execution: Assembled
-) -> Pipeline:
+def _pipeline(base: Foundation, sessions: Sessions, approvals: Approvals, execution: Assembled) -> Pipeline:
     redactor = Redactor(
         base.scrubber,
         base.outputs,
@@ -143,8 +155,8 @@ def _pipeline(
     return Pipeline(
         Parts(
             sessions=sessions,
-            catalog=Catalog(base.connectors, policies),
-            policy=policies.of,
+            catalog=execution.catalog,
+            decision_point=execution.decision_point,
             limits=execution.limits,
             approvals=approvals,
             journal=execution.journal,

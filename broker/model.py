@@ -7,11 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from broker.ids import ApprovalId, Digest, IntentId, SessionId
+from policies.model import Assurance
 
 JsonObject = dict[str, Any]
+
+MAX_DEPTH: Final = 3
+"""Most sessions above one: an operator's session hands one out, that one another, and that one a last."""
+
+Scopes = tuple[tuple[str, ...], ...]
+"""Scopes of a session and of those above it, outermost first; each is a list of rules and all of them must allow."""
 
 
 class Role(StrEnum):
@@ -76,11 +83,17 @@ class Session:
         id: Its id.
         agent: Name of the agent.
         project: Name of the agent's project.
-        owner: Name of the operator who started it.
+        owner: Name of the operator who started it, or the session at the top of its family.
         created_at_ns: Start, nanoseconds since the epoch, UTC.
         expires_at_ns: End of validity.
-        killed_at_ns: When it was killed, 0 while alive.
-        labels: Claims given at the start, shown in replay.
+        killed_at_ns: When it, or a session above it, was killed; 0 while alive.
+        labels: Claims the operator gave at the start: shown in replay, and facts of policies.
+        scopes: What it may do at most, beside the policy of its agent; empty for all of that.
+        parent_id: The session that handed it out; empty for one that an operator started.
+        root_id: The session at the top of its family; empty for one that an operator started.
+        depth: How many sessions are above it.
+        added_labels: What agents added when they handed it out: shown in replay, and never a fact, as a rule that looks
+            at a label trusts the operator who gave it.
     """
 
     id: SessionId
@@ -91,10 +104,25 @@ class Session:
     expires_at_ns: int
     killed_at_ns: int = 0
     labels: JsonObject = field(default_factory=dict)
+    scopes: Scopes = ()
+    parent_id: str = ""
+    root_id: str = ""
+    depth: int = 0
+    added_labels: JsonObject = field(default_factory=dict)
 
     def alive(self, now_ns: int) -> bool:
         """Tell whether the session may act at ``now_ns``."""
         return self.killed_at_ns == 0 and now_ns < self.expires_at_ns
+
+    @property
+    def family_id(self) -> SessionId:
+        """The session at the top of its family; what a family may do together is counted under it."""
+        return SessionId(self.root_id or self.id)
+
+    @property
+    def actor(self) -> str:
+        """How the ledger names the agent where it did what operators do; no operator can have this name."""
+        return f"agent:{self.agent}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +137,7 @@ class IntentDraft:
         reason: The agent's words, unverified, clipped at the door.
         idempotency_key: Empty when none was given.
         dry_run: Stop after the decision and say what it would be.
+        source_ip: Address the request came from, as seen by the door; no part of what the agent asks.
     """
 
     action: str
@@ -118,6 +147,7 @@ class IntentDraft:
     reason: str = ""
     idempotency_key: str = ""
     dry_run: bool = False
+    source_ip: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +216,9 @@ class Approval:
         state, version: Where it stands; every change compares and sets both.
         created_at_ns, expires_at_ns: Nanoseconds since the epoch, UTC.
         decided_by, decided_at_ns, decision_reason: The human answer, empty or 0 before it.
+        approvers: Names of the operators who may answer; empty for every approver.
+        assurance: How surely the one who answers must be known.
+        context: The facts the first decision was made with; the second one is made with them again.
     """
 
     id: ApprovalId
@@ -210,3 +243,6 @@ class Approval:
     decided_by: str = ""
     decided_at_ns: int = 0
     decision_reason: str = ""
+    approvers: tuple[str, ...] = ()
+    assurance: Assurance = Assurance.CHAT
+    context: JsonObject = field(default_factory=dict)

@@ -26,6 +26,7 @@ class ProblemKind(StrEnum):
     IDEMPOTENCY_MISMATCH = "idempotency-mismatch"
     RESOURCE_MISMATCH = "resource-mismatch"
     DENIED = "denied"
+    SCOPE_TOO_WIDE = "scope-too-wide"
     TOO_BUSY = "too-busy"
     LEDGER_UNAVAILABLE = "ledger-unavailable"
     VAULT_UNAVAILABLE = "vault-unavailable"

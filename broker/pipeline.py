@@ -27,25 +27,28 @@ from typing import Final
 
 import orjson
 
-from broker.approvals.service import Approvals
+from broker.approvals.service import Approvals, Question
+from broker.approvals.terms import unanswered
 from broker.calls import Call, RunningCalls
 from broker.canonical import NotCanonicalError
 from broker.catalog import Catalog, Resolved, draft_bytes, request_digest
+from broker.decision_point import DecisionPoint, Verdict
 from broker.errors import ConflictError, LedgerUnavailableError, StoreUnavailableError
 from broker.ids import Digest
 from broker.intents import Attempt, Conclusion, Journal
 from broker.limits.admission import Admission
 from broker.model import Approval, IntentDraft, IntentRecord, IntentState, Session
 from broker.outcome import Outcome, Problem, ProblemKind
-from broker.ports import Leases, PolicyEngine
+from broker.ports import Leases
 from broker.redaction import BodyTooLargeError, Redactor
 from broker.sessions import Sessions
 from broker.store.base import Reader
+from broker.store.rows import use_of
 from broker.store.statements import UnwritableError
-from broker.verdicts import denial, explain, failure, outcome_of, success, withheld
+from broker.verdicts import denial, explain, failure, outcome_of, success, told, withheld
 from connectors.base import CallResult, Plan, Transport
 from connectors.errors import ConnectorError
-from policies.model import AccessRequest, Decision, Effect
+from policies.model import Effect
 from vault.errors import VaultError
 
 NONE: Final = Digest("")
@@ -61,7 +64,7 @@ class Parts:
 
     sessions: Sessions
     catalog: Catalog
-    policy: Callable[[str], PolicyEngine]
+    decision_point: DecisionPoint
     limits: Admission
     approvals: Approvals
     journal: Journal
@@ -97,7 +100,11 @@ class Pipeline:
         except ConflictError:
             # The same key came in twice at once, or the session was killed between two stages.
             ended = await self._parts.sessions.check(session)
-            problem = ended or Problem(ProblemKind.APPROVAL_CONFLICT, "somebody else changed the intent first")
+            problem = ended or Problem(
+                ProblemKind.APPROVAL_CONFLICT,
+                "somebody else came first at the same moment",
+                fix="send the intent again",
+            )
             return await self._earlier(record) or Outcome(record.id, IntentState.REFUSED, problem=problem)
         except LedgerUnavailableError:
             return withheld(record)
@@ -145,32 +152,37 @@ class Pipeline:
         if approval and approval.plan_digest != resolved.digest:
             stale = Problem(ProblemKind.STALE_PLAN, "what would be sent is no longer what was approved")
             return await self._turn_away(record, stale, approval=approval)
-        request = AccessRequest(session.agent, session.project, plan.requirements)
-        decision = parts.policy(session.agent).decide(request)  # 4 decide
-        if decision.effect is Effect.DENY:
-            return await self._turn_away(record, denial(decision), decision, approval=approval)
+        earlier = approval.context if approval else None
+        verdict = await parts.decision_point.decide(session, draft, plan, earlier)  # 4 decide
+        decision = verdict.decision
+        denied = denial(decision, verdict.catalogue) if decision.effect is Effect.DENY else None
+        refused = denied or (unanswered(approval, decision) if approval else None)
+        if refused:
+            return await self._turn_away(record, refused, verdict, approval=approval)
         gated = decision.effect is Effect.REQUIRE_APPROVAL and approval is None
         if draft.dry_run:
             state = IntentState.PENDING_APPROVAL if gated else IntentState.APPROVED
             return Outcome(record.id, state, decision=explain(decision), dry_run=True)
-        reservation = parts.limits.reserve(session.id)  # 5 admit
+        reservation = parts.limits.reserve(session.family_id)  # 5 admit
         if isinstance(reservation, Problem):
             # An approved intent waits in the database for the next round instead.
             return outcome_of(record) if approval else await self._turn_away(record, reservation)
         with reservation:
             if gated:
-                return await self._park(session, draft, record, plan, decision)
+                return await self._park(session, draft, record, plan, verdict)
             if not parts.accepting():
                 return withheld(record)
-            return await self._perform(record, resolved, decision, approval)
+            return await self._perform(record, resolved, verdict, approval)
         # 11 settle: the reservation is given back on leaving
 
     async def _park(
-        self, session: Session, draft: IntentDraft, record: IntentRecord, plan: Plan, decision: Decision
+        self, session: Session, draft: IntentDraft, record: IntentRecord, plan: Plan, verdict: Verdict
     ) -> Outcome:
-        asked = await self._parts.approvals.park(  # 6 park
-            session, record, decision, summary=plan.summary, draft=draft_bytes(draft), reason=draft.reason
-        )
+        decision = verdict.decision
+        question = Question(plan.summary, draft_bytes(draft), draft.reason, verdict.facts, told(verdict))
+        asked = await self._parts.approvals.park(session, record, decision, question)  # 6 park
+        if isinstance(asked, Problem):
+            return await self._turn_away(record, asked, verdict)
         return Outcome(
             record.id,
             IntentState.PENDING_APPROVAL,
@@ -180,12 +192,13 @@ class Pipeline:
         )
 
     async def _perform(
-        self, record: IntentRecord, resolved: Resolved, decision: Decision, approval: Approval | None
+        self, record: IntentRecord, resolved: Resolved, verdict: Verdict, approval: Approval | None
     ) -> Outcome:
         journal, plan = self._parts.journal, resolved.plan
-        consume = (self._parts.approvals.consumption(approval),) if approval else ()
+        answered = (self._parts.approvals.consumption(approval),) if approval else ()
+        consume = (*answered, *(use_of(limit) for limit in verdict.decision.uses))
         started_ns = journal.monotonic_ns()
-        facts = {"summary": plan.summary, "access": record.access, "connection": plan.connection, **explain(decision)}
+        facts = {"summary": plan.summary, "access": record.access, "connection": plan.connection, **told(verdict)}
         attempt = journal.attempt(record, facts, consume=consume)
         try:
             async with attempt:  # 7 record
@@ -220,12 +233,11 @@ class Pipeline:
         self,
         record: IntentRecord,
         problem: Problem,
-        decision: Decision | None = None,
+        verdict: Verdict | None = None,
         *,
         approval: Approval | None = None,
     ) -> Outcome:
         """Record a no. One that cannot be recorded stays a no: LedgerUnavailableError goes up and becomes a 503."""
-        data = explain(decision) if decision else {}
         void = (self._parts.approvals.voidance(approval),) if approval else ()
-        ended = await self._parts.journal.turn_away(record, problem, data, also=void)
-        return Outcome(record.id, ended.state, problem=problem, decision=data)
+        ended = await self._parts.journal.turn_away(record, problem, told(verdict) if verdict else {}, also=void)
+        return Outcome(record.id, ended.state, problem=problem, decision=explain(verdict.decision) if verdict else {})

@@ -1,4 +1,4 @@
-"""What the pipeline needs of the vault and of the policies, as protocols; wiring hands in the real ones."""
+"""What the pipeline needs of the vault, the queue and the ledger, as protocols; wiring hands in the real ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Protocol
 
 from broker.ids import IntentId
 from broker.store.base import Committer
-from policies.model import AccessRequest, Decision
 from vault.model import CredentialRef, Lease
 
 
@@ -25,13 +24,6 @@ class Leases(Protocol):
         Raises:
             VaultError: sealed, gone, missing, or not bound to the host.
         """
-
-
-class PolicyEngine(Protocol):
-    """A compiled policy of one agent."""
-
-    def decide(self, request: AccessRequest) -> Decision:
-        """Decide; total."""
 
 
 class VaultHealth(Protocol):

@@ -13,25 +13,37 @@ from typing import Final
 
 from broker.approvals.service import Approvals
 from broker.canonical import canonical_bytes
+from broker.catalog import Catalog
 from broker.clock import NS_PER_SECOND, Clock, fresh_id
+from broker.config.loader import load_files
 from broker.config.model import Configuration
+from broker.decision_point import DecisionPoint, Question
 from broker.errors import ConfigError, ConflictError, Finding, StoreUnavailableError
 from broker.ids import ApprovalId, IntentId
 from broker.metrics import Metrics
-from broker.model import ApprovalState, IntentDraft, IntentState, Session
-from broker.outcome import Outcome
+from broker.model import ApprovalState, IntentDraft, IntentState, JsonObject, Session
+from broker.outcome import Outcome, Problem
 from broker.pipeline import Pipeline
 from broker.ports import Recorder, VaultHealth, WorkQueue
+from broker.scopes import policy_of
 from broker.sessions import Sessions
 from broker.settings import Settings
 from broker.store.base import Change, EventType, Insert, Outputs, Reader, new_event
 from broker.verdicts import outcome_of
 from connectors.base import Connector
+from policies.actions import canonical_action
+from policies.digest import policy_version
 from policies.engine import CompiledPolicy, compile_policy
-from policies.model import PolicySet, PolicyVersion
+from policies.errors import PolicyError
+from policies.explain import Explanation
+from policies.layers import LayeredPolicy, compile_layers
+from policies.model import Layer, PolicySet, Requirement
 
 POLL_SECONDS: Final = 0.1
 """Pause between two looks at an intent somebody waits for."""
+
+MAX_SCOPED: Final = 4_096
+"""Compiled scopes that are remembered; over it all are forgotten, and the next decision of each compiles it again."""
 
 _OPEN: Final = (IntentState.PENDING_APPROVAL, IntentState.APPROVED, IntentState.EXECUTING)
 
@@ -45,15 +57,36 @@ class Policies:
 
     def __init__(self, configuration: Configuration) -> None:
         self.current = configuration
+        self._scoped: dict[tuple[str, str, tuple[tuple[str, ...], ...]], LayeredPolicy] = {}
 
     def __call__(self) -> Configuration:
         """Return the configuration in force."""
         return self.current
 
-    def of(self, agent: str) -> CompiledPolicy:
-        """Return an agent's policy; an agent without one may do nothing."""
-        found = self.current.policies.get(agent)
-        return found or compile_policy(PolicySet(agent, (), PolicyVersion("")))
+    def of(self, session: Session) -> LayeredPolicy:
+        """Return what decides for a session: the layers of its agent and its scopes; without an agent: nothing."""
+        configuration = self.current
+        layered = configuration.layers.get(session.agent)
+        if layered is None:
+            return compile_layers(session.agent, ())
+        if not session.scopes:
+            return layered
+        key = (configuration.version, session.agent, session.scopes)
+        found = self._scoped.get(key)
+        if found is None:
+            if len(self._scoped) >= MAX_SCOPED:
+                self._scoped.clear()
+            scopes = [_scope(session.agent, each, configuration) for each in session.scopes]
+            found = self._scoped[key] = compile_layers(session.agent, (*layered.layers, *scopes))
+        return found
+
+
+def _scope(agent: str, rules: tuple[str, ...], configuration: Configuration) -> CompiledPolicy:
+    """Return a scope as a layer; one that is no policy any more, because an action is gone, allows nothing."""
+    try:
+        return compile_policy(policy_of(rules, agent, configuration.catalogue))
+    except PolicyError:
+        return compile_policy(PolicySet(agent, (), policy_version(agent, ()), Layer.SESSION))
 
 
 def acceptance(clock: Clock, configuration: Configuration) -> Change:
@@ -95,6 +128,8 @@ class Services:
     queue: WorkQueue
     sessions: Sessions
     approvals: Approvals
+    catalog: Catalog
+    decision_point: DecisionPoint
     pipeline: Pipeline
     metrics: Metrics
 
@@ -117,6 +152,25 @@ class Broker:
         """Return the configuration in force."""
         return self._services.policies()
 
+    def in_force(self) -> Configuration:
+        """Return the configuration in force."""
+        return self._services.policies()
+
+    def draft(self, files: Mapping[str, bytes]) -> Configuration:
+        """Return the configuration that files would make; nothing comes into force.
+
+        Args:
+            files: Bytes by name, ``ostiary.yaml`` among them.
+
+        Raises:
+            ConfigError: they make none.
+        """
+        return load_files(files, self.settings.config_dir, self.connectors)
+
+    def policy_of(self, session: Session) -> LayeredPolicy:
+        """Return all that decides for a session."""
+        return self._services.policies.of(session)
+
     async def submit(self, session: Session, draft: IntentDraft, *, wait_seconds: float) -> Outcome:
         """Run an intent; when it is parked, wait up to ``wait_seconds`` for its end."""
         services = self._services
@@ -126,6 +180,32 @@ class Broker:
         if outcome.state not in _OPEN or outcome.dry_run or wait_seconds <= 0:
             return outcome
         return await self.wait(session, IntentId(outcome.intent_id), wait_seconds) or outcome
+
+    async def explain(
+        self, session: Session, draft: IntentDraft, *, facts: JsonObject, now_ns: int = 0
+    ) -> tuple[Explanation, ...] | Problem:
+        """Explain what would be decided on a draft, requirement by requirement.
+
+        Args:
+            session: Who would ask.
+            draft: What would be asked. With a resource and without params it is that one resource, in full or in its
+                short form; otherwise what the params address.
+            facts: Facts to suppose.
+            now_ns: The moment to suppose, nanoseconds since the epoch; 0 for now.
+
+        Raises:
+            StoreUnavailableError: uses cannot be counted.
+        """
+        if draft.resource and not draft.params:
+            action = canonical_action(draft.action)
+            resource = self.configuration().catalogue.full_name(action, draft.resource)
+            asked: tuple[Requirement, ...] = (Requirement(action, resource),)
+        else:
+            resolved = self._services.catalog.resolve(session.project, draft)
+            if isinstance(resolved, Problem):
+                return resolved
+            asked = resolved.plan.requirements
+        return await self._services.decision_point.explain(Question(session, draft, asked, facts, now_ns))
 
     async def outcome(self, session: Session, intent_id: IntentId) -> Outcome | None:
         """Return where an intent of this session stands; None when the session has no such intent.

@@ -10,6 +10,7 @@ import hashlib
 import math
 import os
 from collections.abc import Mapping
+from ipaddress import IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -25,8 +26,33 @@ _SOCKET_PATH_LIMIT: Final = 80
 """Bytes of a run directory's path; sun_path holds 108 (unix(7)) and the socket's own name comes on top."""
 
 
+_MAPPED: Final = 96
+"""Bits before the IPv4 address in an IPv4-mapped IPv6 address, RFC 4291 section 2.5.5.2."""
+
+
 class SettingsError(BrokerError):
     """The environment names an unknown setting or a value that does not fit."""
+
+
+def _networks(written: str) -> tuple[IPv6Network, ...]:
+    """Return the networks of a comma-separated list of addresses and CIDR blocks; IPv4 as IPv4-mapped.
+
+    Raises:
+        ValueError: one of them is none.
+    """
+    found = []
+    for item in filter(None, (part.strip() for part in written.split(","))):
+        network = ip_network(item)
+        if network.version == 4:  # noqa: PLR2004 - of the Internet Protocol
+            found.append(IPv6Network(f"::ffff:{network.network_address}/{_MAPPED + network.prefixlen}"))
+        else:
+            found.append(IPv6Network(network))
+    return tuple(found)
+
+
+def _checked_networks(written: str) -> str:
+    _networks(written)
+    return written
 
 
 class Settings(BaseModel):
@@ -39,6 +65,7 @@ class Settings(BaseModel):
         redis_url: URL of Redis or Valkey; empty means the embedded one.
         host: Address the API listens on.
         port: Port the API listens on; 0 takes a free one.
+        trusted_proxies: Addresses and CIDR blocks of proxies whose ``X-Forwarded-For`` is believed.
         vault_key_file: File with the vault's root key, mode 0600; empty means a passphrase is asked for by `unseal`.
         max_request_bytes: Largest request body.
         max_output_bytes: Largest result body that is kept.
@@ -64,6 +91,7 @@ class Settings(BaseModel):
     redis_url: str = ""
     host: str = "127.0.0.1"
     port: int = Field(default=8700, ge=0, le=65535)
+    trusted_proxies: Annotated[str, AfterValidator(_checked_networks)] = ""
     vault_key_file: str = "auto"
     max_request_bytes: int = Field(default=32 << 20, ge=1024)
     max_output_bytes: int = Field(default=5 << 30, ge=0)
@@ -94,6 +122,11 @@ class Settings(BaseModel):
     def outputs_database(self) -> str:
         """SQLAlchemy URL of the result bodies: a file of its own on SQLite, the same database on PostgreSQL."""
         return self.database_url or f"sqlite:///{self.data / 'outputs.sqlite3'}"
+
+    @property
+    def trusted_networks(self) -> tuple[IPv6Network, ...]:
+        """Networks of the trusted proxies, IPv4 as IPv4-mapped IPv6."""
+        return _networks(self.trusted_proxies)
 
     @property
     def run_dir(self) -> Path:

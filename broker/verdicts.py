@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from broker.decision_point import Verdict
 from broker.errors import StoreUnavailableError
 from broker.intents import Conclusion
 from broker.model import IntentRecord, IntentState, JsonObject
@@ -11,6 +12,7 @@ from broker.outcome import Outcome, Problem, ProblemKind
 from broker.redaction import BodyTooLargeError, CleanResult
 from connectors.base import Access, CallResult, Plan
 from connectors.errors import NotSentError, UpstreamRefusedError
+from policies.catalogue import UNCHECKED, Catalogue
 from policies.fixes import fix_for
 from policies.model import Decision, Effect, Reason
 from vault.errors import CredentialMissingError, LeaseRefusedError, VaultError
@@ -32,6 +34,7 @@ def explain(decision: Decision) -> JsonObject:
                 "file": each.span.file if each.span else "",
                 "line": each.span.line if each.span else 0,
                 "text": each.text,
+                "layer": each.layer.value,
             }
             for each in decision.reasons
         ],
@@ -39,8 +42,18 @@ def explain(decision: Decision) -> JsonObject:
     }
 
 
-def denial(decision: Decision) -> Problem:
-    """Return what the agent is told of a denial: the rule, where it stands, and what would help."""
+def told(verdict: Verdict) -> JsonObject:
+    """Return what the ledger is told of a decision: the decision and the facts it rests on."""
+    return {**explain(verdict.decision), "context": verdict.facts}
+
+
+def denial(decision: Decision, catalogue: Catalogue = UNCHECKED) -> Problem:
+    """Return what the agent is told of a denial: the rule, where it stands, and what would help.
+
+    Args:
+        decision: The denial.
+        catalogue: Lets the missing rule be written in its short form.
+    """
     deciding = next((each for each in decision.reasons if each.effect is Effect.DENY), None)
     if deciding is None:
         return Problem(ProblemKind.DENIED, "policy denies the intent", reason="; ".join(decision.errors) or "no rule")
@@ -49,7 +62,7 @@ def denial(decision: Decision) -> Problem:
         f"policy denies `{deciding.requirement.action}` on `{deciding.requirement.resource}`",
         reason=deciding.text,
         rule=rule_of(deciding),
-        fix=fix_for(decision),
+        fix=fix_for(decision, catalogue),
     )
 
 

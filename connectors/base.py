@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from policies.model import Requirement
+from policies.model import Requirement, ResourceType
 from vault.model import CredentialRef, Lease
 
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
@@ -182,6 +182,10 @@ class Connector(Protocol):
     @property
     def operations(self) -> Mapping[str, Operation]:
         """Its catalogue, keyed by canonical action."""
+
+    @property
+    def resource_types(self) -> tuple[ResourceType, ...]:
+        """The kinds of resources its requirements name, each of one type; policies are read against them."""
 
     @property
     def connection_model(self) -> type[BaseModel]:

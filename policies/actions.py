@@ -23,8 +23,8 @@ ANNOUNCED: Final = frozenset({"git:comment"})
 NO_OPERATIONS: Final[Mapping[str, Collection[str]]] = MappingProxyType({})
 
 _ALIAS: Final = "aws:"
-_PATTERN: Final = re.compile(r"(?P<service>\*|[a-z][a-z0-9-]*):(?P<operation>[A-Za-z0-9*]+)")
-_CANONICAL: Final = re.compile(r"[a-z][a-z0-9-]*:[A-Za-z][A-Za-z0-9]*")
+_PATTERN: Final = re.compile(r"(?P<service>\*|[a-z][a-z0-9-]*):(?P<operation>[A-Za-z0-9*][A-Za-z0-9*-]*)")
+_CANONICAL: Final = re.compile(r"[a-z][a-z0-9-]*:[A-Za-z][A-Za-z0-9-]*")
 
 
 @dataclass(frozen=True, slots=True)

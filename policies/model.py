@@ -18,7 +18,11 @@ PolicyVersion = NewType("PolicyVersion", str)
 Scalar = str | int | bool
 """A value a condition may look at."""
 
-NO_CONTEXT: Mapping[str, Scalar] = MappingProxyType({})
+Fact = Scalar | tuple[Scalar, ...]
+"""What the context holds under one key; a list of the request is a tuple here."""
+
+NO_CONTEXT: Mapping[str, Fact] = MappingProxyType({})
+NO_USES: Mapping[str, int] = MappingProxyType({})
 
 
 class Effect(StrEnum):
@@ -27,6 +31,27 @@ class Effect(StrEnum):
     ALLOW = "allow"
     REQUIRE_APPROVAL = "require_approval"
     DENY = "deny"
+
+
+class Layer(StrEnum):
+    """Where a policy set stands; every layer is asked by itself and the strictest answer counts.
+
+    A guardrail only forbids and asks: where it is silent it objects to nothing. In every other layer silence is a no,
+    and none of them grants what another one does not.
+    """
+
+    GUARDRAIL = "guardrail"
+    BOUNDARY = "boundary"
+    AGENT = "agent"
+    SESSION = "session"
+
+
+class Assurance(StrEnum):
+    """How surely the person who answers is who they say, weakest first."""
+
+    CHAT = "chat"
+    WEB = "web"
+    PASSKEY = "passkey"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -43,6 +68,32 @@ class Requirement:
 
 
 @dataclass(frozen=True, slots=True)
+class ResourceType:
+    """A kind of resource as its connector names it.
+
+    A template is literal text and variables. ``{name}`` is one segment (no ``/``, no ``:``), ``{name=*/*}`` is exactly
+    two segments with a ``/`` between them, ``{name=**}`` is one or more segments: the rest of the resource, or up to
+    the literal that follows. Every variable fills its segments whole.
+
+    Args:
+        name: ``service/type``, as ``git/branch``.
+        template: As ``repos/{repo=*/*}/branches/{branch=**}``.
+        actions: Action patterns (``git:push``, ``s3:*Object``) whose requirements can name this type.
+        short_forms: Templates over a part of the same variables that people write; what a short form leaves out is
+            any value.
+        defaults: What an allow rule means by a variable its short form leaves out, as ``{"partition": "aws"}``.
+        words: For each variable a value to show in examples, as ``{"repo": "acme/app"}``.
+    """
+
+    name: str
+    template: str
+    actions: tuple[str, ...]
+    short_forms: tuple[str, ...] = ()
+    defaults: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    words: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """Where a rule stands: file name relative to the configuration folder, 1-based line and column."""
 
@@ -56,24 +107,52 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalTerms:
-    """The obligation of a rule that asks a human: where to ask and how long silence may last (silence is no)."""
+    """The obligation of a rule that asks a human.
+
+    Args:
+        channel: Where people are asked.
+        timeout_seconds: How long silence may last; then it is a no.
+        approvers: Names of the operators who may answer; empty for every approver.
+        assurance: How surely the one who answers must be known.
+    """
 
     channel: str
     timeout_seconds: int
+    approvers: tuple[str, ...] = ()
+    assurance: Assurance = Assurance.CHAT
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One test on one fact of the context; see `policies.conditions` for the operators.
+
+    Args:
+        key: Name of the fact: ``source_ip``, ``params.InstanceType``, ``session.branch``.
+        operator: Name in the registry of operators.
+        operands: What it compares with, already typed and validated by the loader.
+    """
+
+    key: str
+    operator: str
+    operands: tuple[Scalar, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One statement: an effect, the actions and the resources it speaks of, and where it is written.
+    """One statement: an effect, the actions and the resources it speaks of, when it holds, and where it is written.
 
     Args:
         id: Unique within its policy set; the author's ``id:`` or one derived from the file's name and the line.
         effect: What the rule says when it matches.
         actions: Action patterns, at least one; ``*`` stays inside its segment, a final ``*`` matches the rest.
-        resources: Resource patterns, at least one.
+        resources: Resource patterns written out in full (`policies.patterns`), at least one.
         span: Place in the file.
         approval: Present exactly when ``effect`` is REQUIRE_APPROVAL.
         description: The author's words, shown to people only.
+        text: The rule as written, ``action on resource``; empty for a rule no file holds.
+        conditions: All must hold.
+        until_ns: End of the rule, nanoseconds since the epoch, UTC; 0 for none.
+        max_uses: How often the rule may grant; 0 for no limit.
     """
 
     id: str
@@ -83,15 +162,27 @@ class Rule:
     span: Span
     approval: ApprovalTerms | None = None
     description: str = ""
+    text: str = ""
+    conditions: tuple[Condition, ...] = ()
+    until_ns: int = 0
+    max_uses: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
-    """All rules of one agent; an empty set denies everything."""
+    """The rules of one layer for one agent.
+
+    Args:
+        agent: Whose requests it decides.
+        rules: In no meaningful order.
+        version: Digest over all of it.
+        layer: Decides what silence means.
+    """
 
     agent: str
     rules: tuple[Rule, ...]
     version: PolicyVersion
+    layer: Layer = Layer.AGENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +193,35 @@ class AccessRequest:
         agent: Name of the agent.
         project: Name of the agent's project.
         requirements: All must be allowed; empty means deny.
-        context: Typed facts a condition may look at, keyed by dotted name.
+        context: Typed facts a condition or a variable may look at, keyed by dotted name.
+        now_ns: The moment, nanoseconds since the epoch, UTC; None when it is not known, which no grant survives that
+            looks at the time.
+        uses: How often a rule was used before, by `rule_key`; one that is not named was never used.
     """
 
     agent: str
     project: str
     requirements: tuple[Requirement, ...]
-    context: Mapping[str, Scalar] = field(default_factory=lambda: NO_CONTEXT)
+    context: Mapping[str, Fact] = field(default_factory=lambda: NO_CONTEXT)
+    now_ns: int | None = None
+    uses: Mapping[str, int] = field(default_factory=lambda: NO_USES)
+
+
+@dataclass(frozen=True, slots=True)
+class UseLimit:
+    """One use of a rule that may only grant so often; whoever acts must count it.
+
+    Args:
+        key: `policies.digest.rule_key` of the rule.
+        rule_id: Its id, for people.
+        used: What the request said.
+        max_uses: The limit.
+    """
+
+    key: str
+    rule_id: str
+    used: int
+    max_uses: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +234,7 @@ class Reason:
         rule_id: The rule that gave it; empty when no rule matched (default deny).
         span: Place of that rule; None for a default deny.
         text: One sentence for people, lower case, no full stop, holding no secret.
+        layer: The layer that said so.
     """
 
     requirement: Requirement
@@ -128,6 +242,7 @@ class Reason:
     rule_id: str
     span: Span | None
     text: str
+    layer: Layer = Layer.AGENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +253,9 @@ class Decision:
         effect: Strictest effect over all requirements; DENY when there were none.
         reasons: One per requirement, in the order asked.
         approvals: The terms of every approval rule that decided a requirement; empty unless REQUIRE_APPROVAL.
-        policy_version: Version of the policy set that decided.
+        policy_version: Version of what decided, all layers together.
         errors: Faults met while deciding; any fault makes the effect DENY.
+        uses: Rules with a limit that this decision draws on; each must be counted when the act begins. Empty for DENY.
     """
 
     effect: Effect
@@ -147,3 +263,4 @@ class Decision:
     approvals: tuple[ApprovalTerms, ...]
     policy_version: PolicyVersion
     errors: tuple[str, ...] = ()
+    uses: tuple[UseLimit, ...] = ()

@@ -17,6 +17,9 @@ from policies.errors import Finding, did_you_mean, quote
 MAX_FINDINGS: Final = 50
 """A file with more faults than this is the wrong file; the rest is not listed."""
 
+MAX_TEXTS: Final = 64
+"""Entries of one list of names."""
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -145,6 +148,25 @@ class Reader:
             self.report(node, f"{what} does not fit: {quote(node.value)}", expected)
             return ""
         return node.value
+
+    def texts(
+        self, node: Node, what: str, pattern: re.Pattern[str], expected: str, *, most: int = MAX_TEXTS
+    ) -> tuple[str, ...]:
+        """Read a list of 1 to ``most`` different texts; what does not fit is left out of the answer.
+
+        An empty list is a fault: to a reader it says "nobody", and an absent list often means "everybody".
+        """
+        items = self.items(node, what)
+        if isinstance(node.value, tuple) and not 1 <= len(items) <= most:
+            self.report(node, f"{what} has 1 to {most} entries, found {len(items)}")
+        found: list[str] = []
+        for item in items[:most]:
+            text = self.text(item, f"an entry of {what}", pattern, expected)
+            if text in found:
+                self.report(item, f"{quote(text)} stands twice in {what}", "delete one")
+            elif text:
+                found.append(text)
+        return tuple(found)
 
     def boolean(self, node: Node, what: str) -> bool:
         """Read ``true`` or ``false``, unquoted."""

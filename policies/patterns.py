@@ -5,35 +5,35 @@ The meaning, the same for actions and resources:
 - a ``*`` inside a pattern stands for any characters of one segment: none of them is ``/`` or ``:``; it may be empty;
 - a ``*`` that ends the pattern stands for the whole rest, separators included; it may be empty;
 - ``**`` stands for anything anywhere;
+- ``${name}`` is the value of a variable (`policies.variables`);
 - every other character is itself. There is no ``?``, no class, no escape.
 
 The asked text is data: a ``*`` in it is a character. `UNKNOWN` in it stands for a part the broker could not derive:
 only a wildcard of the policy covers it (`Pattern.matches`), and what forbids or gates must ask `Pattern.may_match`,
 which is true when some value of the unknown part would match.
 
-Cost: patterns without an inner ``**`` compile to regular expressions of atomic groups, where leftmost matching is exact
-because each star stays in its segment; the others run as a bit-parallel automaton. Both are linear in the asked text.
+Cost: a pattern with one kind of stars is matched piece by piece, each at its leftmost place, which is exact; a pattern
+with both kinds is an expression of atomic groups (`policies.expressions`). Nothing backtracks over what a star took,
+so no text costs more than its length times the longest piece.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from policies.errors import PatternError, quote
+from policies.expressions import covers, variables_of
+from policies.overlaps import Automaton
+from policies.tokens import MAX_PATTERN_CHARS, MAX_STARS, UNKNOWN, Star, Token, read_tokens
+from policies.variables import Values, Variable
 
-MAX_PATTERN_CHARS: Final = 256
+__all__ = ["MAX_PATTERN_CHARS", "MAX_RESOURCE_CHARS", "MAX_STARS", "UNKNOWN", "Pattern", "compile_pattern"]
+
 MAX_RESOURCE_CHARS: Final = 2048
 """Characters of an asked resource; an S3 key has at most 1024 bytes."""
-MAX_STARS: Final = 8
-"""Runs of ``*`` in one pattern."""
-UNKNOWN: Final = "\x00"
-"""Stands in an asked resource for a part that is not known; no pattern can hold it."""
 
-_STARS: Final = re.compile(r"\*+")
-_SEPARATORS: Final = "/:"
+_separator_between: Final = re.compile("[/:]").search
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +42,69 @@ class Pattern:
 
     Args:
         text: As given.
-        head: The characters before the first star: every matching text begins with them.
-        literal: True when there is no star at all; then ``head`` is the whole pattern.
-        open_ended: True when everything after ``head`` matches.
-        matches: Tell whether a text is covered.
+        tokens: What it is made of.
+        variables: Each variable once.
     """
 
     text: str
-    head: str
-    literal: bool
-    open_ended: bool
-    matches: Callable[[str], object]
+    tokens: tuple[Token, ...]
+    variables: tuple[Variable, ...] = ()
 
-    def may_match(self, asked: str) -> bool:
+    @property
+    def head(self) -> str:
+        """The characters before the first star or variable: every matching text begins with them."""
+        return self.tokens[0] if isinstance(self.tokens[0], str) else ""
+
+    @property
+    def key(self) -> str:
+        """The text by which patterns that differ in spelling only are one: ``x**`` at the end is ``x*``."""
+        return self.text[:-1] if self.text.endswith("**") else self.text
+
+    @property
+    def literal(self) -> bool:
+        """True when there is no star and no variable at all; then ``head`` is the whole pattern."""
+        return self.tokens == (self.text,)
+
+    @property
+    def open_ended(self) -> bool:
+        """True when everything after ``head`` matches."""
+        return self.tokens in ((Star.ANYTHING,), (self.head, Star.ANYTHING))
+
+    @property
+    def mixed(self) -> bool:
+        """True when stars of both kinds stand before the end."""
+        return Star.SEGMENT in self.tokens and Star.ANYTHING in self.tokens[:-1]
+
+    @property
+    def segmented(self) -> bool:
+        """True when each segment can be looked at by itself: no variable, and no ``**`` but at the end."""
+        return not self.variables and Star.ANYTHING not in self.tokens[:-1]
+
+    def matches(self, asked: str, values: Values | None = None) -> bool:
+        """Tell whether a text is covered.
+
+        Args:
+            asked: The text.
+            values: For each of ``variables`` its value, one that is None matching anything; without values a pattern
+                with variables covers nothing.
+        """
+        if self.variables and values is None:
+            return False
+        if self.mixed or (values is not None and None in values):
+            return covers(self.tokens, asked, values or ())
+        tokens = _spelled(self.tokens, dict(zip(self.variables, values, strict=True))) if values else self.tokens
+        return _matches_pieces(tokens, asked, crossing=Star.ANYTHING in tokens[:-1])
+
+    def may_match(self, asked: str, values: Values | None = None) -> bool:
         """Tell whether ``asked`` would be covered for some value of its unknown parts; each may be any text."""
         if UNKNOWN not in asked:
-            return bool(self.matches(asked))
+            return self.matches(asked, values)
         known = asked[: asked.index(UNKNOWN)]
         if not (known.startswith(self.head) or self.head.startswith(known)):
             return False
-        return _Automaton(self.text).overlaps(asked)
+        if self.variables and values is None:
+            return False
+        return Automaton(self.tokens, dict(zip(self.variables, values or (), strict=True))).overlaps(asked)
 
 
 def compile_pattern(text: str) -> Pattern:
@@ -73,81 +116,40 @@ def compile_pattern(text: str) -> Pattern:
     Raises:
         PatternError: the text breaks a limit.
     """
-    _check(text)
-    runs = list(_STARS.finditer(text))
-    if not runs:
-        return Pattern(text, text, literal=True, open_ended=False, matches=text.__eq__)
-    head = text[: runs[0].start()]
-    if runs[0].end() == len(text):
-        return Pattern(text, head, literal=False, open_ended=True, matches=lambda asked: asked.startswith(head))
-    if any(len(run.group()) > 1 and run.end() < len(text) for run in runs):
-        return Pattern(text, head, literal=False, open_ended=False, matches=_Automaton(text).accepts)
-    return Pattern(text, head, literal=False, open_ended=False, matches=re.compile(_regex(text), re.DOTALL).fullmatch)
+    tokens = read_tokens(text)
+    return Pattern(text, tokens, variables_of(tokens) if "${" in text else ())
 
 
-def _check(text: str) -> None:
-    if not 1 <= len(text) <= MAX_PATTERN_CHARS:
-        raise PatternError(f"a pattern has 1 to {MAX_PATTERN_CHARS} characters, found {len(text)}")
-    if UNKNOWN in text:
-        raise PatternError("a pattern cannot hold the character U+0000")
-    runs = _STARS.findall(text)
-    if len(runs) > MAX_STARS:
-        raise PatternError(f"a pattern has at most {MAX_STARS} wildcards, found {len(runs)}: {quote(text)}")
-    if any(len(run) > len("**") for run in runs):
-        raise PatternError(f"three stars in a row mean nothing: {quote(text)}", "write `**` to cross segments")
+def _spelled(tokens: tuple[Token, ...], values: dict[Variable, str | None]) -> tuple[Token, ...]:
+    """Return a pattern with its variables written out, and literal text that now meets as one piece."""
+    spelled: list[Token] = []
+    for token in tokens:
+        text = values[token] if isinstance(token, Variable) else token
+        if isinstance(text, str) and spelled and isinstance(spelled[-1], str):
+            spelled[-1] += text
+        elif text is not None:
+            spelled.append(text)
+    return tuple(spelled)
 
 
-def _regex(text: str) -> str:
-    """Return the expression of a pattern with no inner ``**``.
+def _matches_pieces(tokens: tuple[Token, ...], asked: str, *, crossing: bool) -> bool:
+    """Match literal pieces with stars of one kind between them, and perhaps ``**`` at the end.
 
-    Every inner piece sits in an atomic group with a lazy, in-segment star before it. Its leftmost place is always a
-    right one: without a separator in the piece, an earlier end leaves more to the star that follows in the same
-    segment; with one, the separator pins the only place there is.
+    Every inner piece is taken at its leftmost place. For stars that cross that leaves most to the rest; for stars that
+    do not, `policies.expressions` says why it is exact.
     """
-    pieces = _STARS.split(text)
-    first, middle, last = pieces[0], pieces[1:-1], pieces[-1]
-    body = "".join(f"(?>[^/:]*?{re.escape(piece)})" for piece in middle)
-    return re.escape(first) + body + (f"[^/:]*{re.escape(last)}" if last else ".*")
-
-
-class _Automaton:
-    """A pattern as one bit per position in a Python int: one step per asked character, whatever the pattern."""
-
-    __slots__ = ("_accept", "_cross", "_literals", "_stay")
-
-    def __init__(self, text: str) -> None:
-        self._literals: dict[str, int] = {}
-        self._stay = self._cross = 0
-        position = 0
-        for index, char in enumerate(text):
-            if char != "*":
-                self._literals[char] = self._literals.get(char, 0) | 1 << position
-                position += 1
-                continue
-            self._stay |= 1 << position
-            if text.startswith("**", index) or index == len(text) - 1:
-                self._cross |= 1 << position
-        self._accept = 1 << position
-
-    def accepts(self, asked: str) -> bool:
-        """Tell whether the pattern covers a text, an unknown part being one character no literal equals."""
-        states = 1
-        for char in asked:
-            states = self._step(states, char)
-            if not states:
-                return False
-        return bool(states & self._accept)
-
-    def overlaps(self, asked: str) -> bool:
-        """Tell whether the pattern covers the text for some value of its unknown parts."""
-        states = 1
-        for char in asked:
-            # An unknown part can spell out any piece of the pattern, so every later position can be reached.
-            states = (self._accept << 1) - (states & -states) if char == UNKNOWN else self._step(states, char)
-            if not states:
-                return False
-        return bool(states & self._accept)
-
-    def _step(self, states: int, char: str) -> int:
-        loops = self._cross if char in _SEPARATORS else self._stay
-        return (states & self._literals.get(char, 0)) << 1 | states & loops
+    place, free = 0, False
+    for number, token in enumerate(tokens, start=1):
+        if not isinstance(token, str):
+            free = True
+            continue
+        if number == len(tokens):
+            found = len(asked) - len(token) if asked.endswith(token) else -1
+        else:
+            found = asked.find(token, place)
+        if found < place or (found > place and not free):
+            return False
+        if found > place and not crossing and _separator_between(asked, place, found) is not None:
+            return False
+        place, free = found + len(token), False
+    return free or place == len(asked)

@@ -32,10 +32,14 @@ _DENY_SHIFT: Final = len(":")
 
 @dataclass(slots=True)
 class Repaired:
-    """A tree and the 1-based lines that were read in the literal form."""
+    """A tree, the 1-based lines that were read in the literal form, and the text they became.
+
+    Places in the tree are those of the text as written, not of the repaired one.
+    """
 
     root: Node
     lines: tuple[int, ...]
+    text: str
 
 
 @dataclass(slots=True)
@@ -58,13 +62,14 @@ def build_repaired(text: str, file: str, options: Collection[str]) -> Repaired:
     """
     state = _Text(text.split("\n"))
     while True:
+        mended = "\n".join(state.lines)
         try:
-            root = build("\n".join(state.lines), file, state.shifts)
+            root = build(mended, file, state.shifts)
         except UnparsableError as error:
             if len(state.shifts) >= MAX_REPAIRS or not _repair(state, error.fault, options):
                 raise
         else:
-            return Repaired(root, tuple(sorted(line + 1 for line in state.shifts)))
+            return Repaired(root, tuple(sorted(line + 1 for line in state.shifts)), mended)
 
 
 def _repair(state: _Text, fault: SyntaxFault, options: Collection[str]) -> bool:

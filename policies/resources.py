@@ -1,150 +1,196 @@
-"""What a resource in a rule means, given the actions it stands with: short forms and typed families.
+"""What a resource in a rule means: its text, read against the types its actions can touch, as full patterns.
 
-Two tables, both small; the next step of the language replaces them by templates that connectors declare.
+`repos/*/branches/feature/*` in a rule on `git:push` becomes ``repos/*/*/branches/feature/*``: each part of the text is
+bound to its part of the type, so that a branch called ``x/branches/feature/y`` is not below ``feature/``.
 
-- Short forms: ``s3:GetObject on data-lake/raw/*`` means ``arn:aws:s3:::data-lake/raw/*``. A deny or approval rule is
-  read for every partition (``arn:*:s3:::…``), so that it cannot be too narrow.
-- The family ``repos/``: ``repos/{owner}/{name}`` and below it ``/{kind}/{rest}``. A repository is exactly two segments,
-  so ``*`` standing for a whole repository is written out as ``*/*``: ``repos/*/branches/feature/*`` becomes
-  ``repos/*/*/branches/feature/*``. From then on each part is matched in its own place, and a branch called
-  ``x/branches/feature/y`` cannot pass for a branch below ``feature/``.
+How a text is read, per type:
+
+1. A reading of the whole template or of one of its short forms; two that differ are an error.
+2. Otherwise one that ends in a final star inside the template: ``arn:aws:iam:**``.
+3. Otherwise one in which an inner ``**`` stands for whole parts: the one in which it stands for the fewest. A deny rule
+   takes every such reading besides the others, so that it cannot be too narrow.
+
+What a short form leaves out is the type's default in a rule that allows, and any value in one that denies or asks.
 """
 
 from __future__ import annotations
 
-import re
+import difflib
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
+from policies.alignment import Reading, align, split_text
 from policies.errors import PatternError, did_you_mean, quote
+from policies.facts import AGENT_ID, PROJECT, VARIABLE, is_variable
 from policies.model import Effect
-
-REPOSITORY_KINDS: Final = ("branches", "tags", "pull-requests", "issues", "workflows")
-"""What stands below a repository; ``repos/*/branches/…`` is any repository's branch, not a repository ``branches``."""
+from policies.patterns import MAX_PATTERN_CHARS
+from policies.templates import Kind, Shape, Template
+from policies.variables import VARIABLE as PATTERN_VARIABLE
 
 _EVERYTHING: Final = frozenset({"*", "**"})
-_REPOSITORIES: Final = "repos/"
-_NAME: Final = re.compile(r"[A-Za-z0-9._*-]+")
-_ARN: Final = "arn:"
-_ARN_PARTS: Final = 6
-_REPOSITORY_PARTS: Final = 2
+_SHOWN_TYPES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class ShortForm:
-    """How a resource without ``arn:`` is written out for one service.
+class Asked:
+    """One action of a rule and what it can touch.
 
     Args:
-        exact: Prefix for what an allow rule names.
-        wide: Prefix for what a deny or approval rule names.
+        action: Action pattern.
+        kinds: The types it can touch; empty when nobody declares any.
+        open: True when its service is ``*``: other services may have other resources.
     """
 
-    exact: str
-    wide: str
+    action: str
+    kinds: tuple[Kind, ...]
+    open: bool = False
 
 
-SHORT_FORMS: Final[Mapping[str, ShortForm]] = MappingProxyType({"s3": ShortForm("arn:aws:s3:::", "arn:*:s3:::")})
-"""By service; a rule whose actions all belong to one of these services may use its short form."""
-
-_FAMILIES: Final[Mapping[str, str]] = MappingProxyType({"git": _REPOSITORIES})
-"""Services whose resources all begin alike; a rule that begins otherwise could never apply."""
-
-
-def parse_resource(text: str, services: frozenset[str], effect: Effect) -> str:
-    """Return the full pattern of a resource in a rule.
+def read_resource(text: str, asked: Sequence[Asked], effect: Effect) -> tuple[str, ...]:
+    """Return the full patterns of a resource in a rule, without repetition, at least one.
 
     Args:
-        text: As written.
-        services: Services of the rule's actions, ``*`` for any.
-        effect: The rule's effect.
+        text: As written; that every character shows is checked where the rule is taken apart.
+        asked: The rule's actions.
+        effect: What the rule will say.
 
     Raises:
-        PatternError: it holds a character that does not show, or can never name what the actions touch.
+        PatternError: it holds an unknown variable, could be read in two ways, or can never name what one of the
+            actions touches.
     """
-    _check_characters(text)
+    if len(text) > MAX_PATTERN_CHARS:
+        raise PatternError(f"a resource has at most {MAX_PATTERN_CHARS} characters, found {len(text)}")
+    _check_spelling(text)
     if text in _EVERYTHING:
-        return text
-    service = next(iter(services)) if len(services) == 1 else ""
-    if service in SHORT_FORMS:
-        return _short_form(text, service, effect)
-    for name in sorted(services & _FAMILIES.keys()):
-        _check_family(text, name, _FAMILIES[name])
-    return _repository(text, strict=services == {"git"}) if text.startswith(_REPOSITORIES) else text
+        return (text,)
+    pieces = split_text(text)
+    readings: dict[str, _Readings] = {}
+    typed: dict[str, None] = {}
+    for each in asked:
+        for kind in each.kinds:
+            if kind.type.name not in readings:
+                readings[kind.type.name] = _read(kind, pieces, effect)
+        patterns = _chosen([readings[kind.type.name] for kind in each.kinds], effect)
+        if each.kinds and not patterns and not each.open:
+            raise _misfit(text, pieces, each)
+        typed.update(dict.fromkeys(patterns))
+    if all(each.kinds and not each.open for each in asked):
+        return tuple(typed)
+    if any(not each.open for each in asked) and not typed.keys() <= {text}:
+        # The rule would be read by the type for one action and by the letter for another.
+        raise PatternError(f"{quote(text)} means different things to these actions", "write one rule per service")
+    return (text, *(pattern for pattern in typed if pattern != text))
 
 
-def shortest(resource: str, service: str) -> str:
-    """Return how a full resource would be written in an allow rule of ``service``."""
-    form = SHORT_FORMS.get(service)
-    if form is None or not resource.startswith(form.exact):
-        return resource
-    short = resource.removeprefix(form.exact)
-    return resource if not short or short.startswith(_ARN) else short
-
-
-def full_resource(resource: str, service: str) -> str:
-    """Return an asked resource in full; a person may have typed the short form."""
-    form = SHORT_FORMS.get(service)
-    return resource if form is None or resource.startswith(_ARN) else form.exact + resource
-
-
-def _check_characters(text: str) -> None:
-    for char in text:
-        if char.isspace() or not char.isprintable():
-            raise PatternError(f"a resource cannot hold the character U+{ord(char):04X}: {quote(text)}", "delete it")
+def _check_spelling(text: str) -> None:
+    if text.isascii() and "${" not in text:
+        return
     if not unicodedata.is_normalized("NFC", text):
         raise PatternError(f"a resource is written in composed letters (NFC): {quote(text)}", "type it again")
+    if "${" in VARIABLE.sub("", text):
+        raise PatternError(f"a variable without its end in {quote(text)}", "write `${name}`")
+    for match in VARIABLE.finditer(text):
+        # What patterns do not know as a variable they take by the letter, so both readers must agree.
+        if not is_variable(match[1]) or PATTERN_VARIABLE.fullmatch(match[0]) is None:
+            known = f"known are `{AGENT_ID}`, `{PROJECT}` and `session.LABEL`, the label without `/`"
+            fix = did_you_mean(match[1], (AGENT_ID, PROJECT)) or known
+            raise PatternError(f"unknown variable {quote(match[1])} in {quote(text)}", fix)
 
 
-def _short_form(text: str, service: str, effect: Effect) -> str:
-    if not text.startswith(_ARN):
-        form = SHORT_FORMS[service]
-        return (form.exact if effect is Effect.ALLOW else form.wide) + text
-    parts = text.split(":", _ARN_PARTS - 1)
-    # A wildcard may stand for several parts, so only a full name can be held against the service.
-    if len(parts) == _ARN_PARTS and "*" not in "".join(parts[:3]) and parts[2] != service:
-        raise PatternError(f"`{service}` actions never touch {quote(text)}", f"begin with `arn:aws:{service}:`")
-    return text
+@dataclass(frozen=True, slots=True)
+class _Readings:
+    """What a text means by one type.
+
+    Args:
+        plain: The one pattern it means when no ``**`` absorbs parts; empty when there is none.
+        crossing: The other patterns and how many parts their ``**`` absorb.
+    """
+
+    plain: str
+    crossing: tuple[tuple[str, int], ...]
 
 
-def _check_family(text: str, service: str, prefix: str) -> None:
-    head = text.partition("*")[0]
-    if not (head.startswith(prefix) or ("*" in text and prefix.startswith(head))):
-        raise PatternError(f"resources of `{service}` begin with `{prefix}`, found {quote(text)}", f"write `{prefix}…`")
+_NOTHING: Final = _Readings("", ())
 
 
-def _repository(text: str, *, strict: bool) -> str:
-    """Write out a pattern of the family ``repos/``; a strict one names nothing this build does not know."""
-    parts = text.removeprefix(_REPOSITORIES).split("/")
-    if parts[-1] == "" or parts[0] == "":
-        raise PatternError(f"an empty segment in {quote(text)}")
-    if len(parts) > 1 and parts[0] in _EVERYTHING and parts[1] in REPOSITORY_KINDS:
-        parts[:1] = ["*", "*"]
-    names = parts[:_REPOSITORY_PARTS]
-    for index, name in enumerate(names):
-        _check_repository_name(name, text, final=index == len(parts) - 1)
-    if len(names) < _REPOSITORY_PARTS and not names[-1].endswith("*"):
-        raise PatternError(f"a repository is `owner/name`, found {quote(text)}", f"write `{_REPOSITORIES}owner/name`")
-    if len(parts) > _REPOSITORY_PARTS:
-        _check_kind(parts[_REPOSITORY_PARTS:], text, strict=strict)
-    return _REPOSITORIES + "/".join(parts)
+def _read(kind: Kind, pieces: list[str], effect: Effect) -> _Readings:
+    found = [
+        (form, each)
+        for form in kind.forms
+        for each in align(form, pieces, keywords=kind.keywords, into_rest=effect is Effect.DENY)
+        # A short form's literal says nothing about where in the full name the star begins.
+        if form is kind.full or each.cut is None or form.parts[each.cut].shape is not Shape.LITERAL
+    ]
+    if not found:
+        return _NOTHING
+    plain = _best(kind, [pair for pair in found if not pair[1].absorbed])
+    patterns = dict.fromkeys(_written(kind, form, each, effect) for form, each in plain)
+    if len(patterns) > 1:
+        ways = " or ".join(f"`{pattern}`" for pattern in patterns)
+        raise PatternError(f"{quote(''.join(pieces))} could be read in two ways", f"spell it out: {ways}")
+    crossing = _best(kind, [pair for pair in found if pair[1].absorbed])
+    more = tuple((_written(kind, form, each, effect), each.absorbed) for form, each in crossing)
+    return _Readings(next(iter(patterns), ""), more)
 
 
-def _check_repository_name(name: str, text: str, *, final: bool) -> None:
-    if _NAME.fullmatch(name) is None:
-        raise PatternError(f"a repository's owner and name hold ASCII letters, digits, `.`, `_`, `-`: {quote(text)}")
-    if "**" in name and not (final and name.index("**") == len(name) - 2):
-        raise PatternError(f"`**` cannot stand in a repository's name: {quote(text)}", "write `*/*` for any repository")
+def _best(kind: Kind, found: list[tuple[Template, Reading]]) -> list[tuple[Template, Reading]]:
+    """Return the full readings; else those that end inside the template, behind its first part where possible."""
+    full = [pair for pair in found if pair[1].cut is None]
+    return full or [(form, each) for form, each in found if form is not kind.full or each.cut] or found
 
 
-def _check_kind(parts: list[str], text: str, *, strict: bool) -> None:
-    kind, rest = parts[0], parts[1:]
-    if "*" in kind:
-        return
-    if strict and kind not in REPOSITORY_KINDS:
-        fix = did_you_mean(kind, REPOSITORY_KINDS) or f"known here: {', '.join(REPOSITORY_KINDS)}"
-        raise PatternError(f"a repository has no {quote(kind)} in {quote(text)}", fix)
-    if not rest:
-        raise PatternError(f"{quote(text)} names no {kind}", f"write `{text}/*` for all of them")
+def _chosen(readings: list[_Readings], effect: Effect) -> list[str]:
+    """Return the patterns of one action: all for a deny rule, those in which ``**`` stands for the fewest otherwise."""
+    plain = [each.plain for each in readings if each.plain]
+    crossing = [pair for each in readings for pair in each.crossing]
+    if effect is Effect.DENY:
+        return plain + [pattern for pattern, _ in crossing]
+    if plain or not crossing:
+        return plain
+    fewest = min(absorbed for _, absorbed in crossing)
+    return [pattern for pattern, absorbed in crossing if absorbed == fewest]
+
+
+def _written(kind: Kind, form: Template, reading: Reading, effect: Effect) -> str:
+    """Return a reading as a full pattern."""
+    given = dict(reading.given)
+    defaults = kind.type.defaults if effect is Effect.ALLOW else {}
+    cut = None if reading.cut is None else form.parts[reading.cut]
+    written = ""
+    for part in kind.full.parts:
+        written += part.before
+        # A short form is cut at a variable, which the full template has under the same name.
+        if part is cut or (
+            cut is not None and form is not kind.full and (part.text, part.shape) == (cut.text, cut.shape)
+        ):
+            return written + reading.tail
+        if part.shape is Shape.LITERAL:
+            written += part.text
+        elif part.text in given:
+            written += given[part.text]
+        elif part.text in form.variables:
+            written += part.shape.value  # a `**` of the text absorbed it
+        else:
+            written += defaults.get(part.text, part.shape.value)
+    return written
+
+
+def _misfit(text: str, pieces: list[str], asked: Asked) -> PatternError:
+    """Return the error for a resource that cannot belong to its action, with the nearest one that can."""
+    shortest = (min((form.plain for form in kind.forms), key=len) for kind in asked.kinds[:_SHOWN_TYPES])
+    fix = _mended(pieces, asked.kinds) or "write " + " or ".join(f"`{form}`" for form in shortest)
+    return PatternError(f"{quote(text)} is no resource of {quote(asked.action)}", fix)
+
+
+def _mended(pieces: list[str], kinds: Sequence[Kind]) -> str:
+    """Return what the author may have meant: the text with one segment replaced by a near literal."""
+    parts = (part for kind in kinds for form in kind.forms for part in form.parts)
+    literals = sorted({part.text for part in parts if part.shape is Shape.LITERAL and part.text})
+    for place in range(0, len(pieces), 2):
+        for near in difflib.get_close_matches(pieces[place][:64], literals, n=2):
+            mended = [*pieces[:place], near, *pieces[place + 1 :]]
+            if pieces[place] != near and any(_read(kind, mended, Effect.ALLOW) != _NOTHING for kind in kinds):
+                return f"did you mean {quote(''.join(mended))}?"
+    return ""

@@ -6,21 +6,24 @@ rule that lost its dash, and a space that is none would hide one.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
-from policies.actions import NO_OPERATIONS, parse_action
+from policies.actions import parse_action
+from policies.catalogue import UNCHECKED, Catalogue
 from policies.errors import PatternError, RuleTextError, quote
 from policies.model import Effect
 from policies.patterns import compile_pattern
-from policies.resources import parse_resource
+from policies.resources import Asked, read_resource
+from policies.tokens import Star
 
 _WORDS: Final = 3
 _ON: Final = " on "
-_CROSSING: Final = re.compile(r"\*\*.")
+_CACHED_ACTIONS: Final = 1024
+"""Different lists of actions of rules; a file of ten thousand rules has a few dozen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,59 +32,67 @@ class ParsedRule:
 
     Args:
         actions: Action patterns, at least one, without repetition.
-        resource: Full resource pattern.
-        crossing: True when the resource has an inner ``**``.
+        resources: Full resource patterns, at least one, without repetition.
+        crossing: True when one of them has an inner ``**``.
         notices: What the author should know, each with its place in characters from the rule's beginning.
     """
 
     actions: tuple[str, ...]
-    resource: str
+    resources: tuple[str, ...]
     crossing: bool
     notices: tuple[tuple[int, str], ...]
 
 
-def parse_rule(
-    rule: str,
-    effect: Effect,
-    known_actions: Collection[str] | None = None,
-    operations: Mapping[str, Collection[str]] = NO_OPERATIONS,
-) -> ParsedRule:
+def parse_rule(rule: str, effect: Effect, catalogue: Catalogue = UNCHECKED) -> ParsedRule:
     """Read a rule without its leading ``deny``.
 
     Args:
         rule: As written.
-        effect: What the rule will say; short forms of resources depend on it.
-        known_actions: Every action the connectors can ask for; None leaves names unchecked.
-        operations: For each operation the actions it asks for; only used in messages.
+        effect: What the rule will say; what a short form leaves out depends on it.
+        catalogue: The actions and the types of resources that connectors offer.
 
     Raises:
         RuleTextError: it is no rule, or it could never apply.
     """
     words = _words(rule)
+    actions = _read_actions(words[0], catalogue)
+    notices = actions.notices
+    place = len(words[0]) + len(_ON)
+    with _at(place):
+        resources = read_resource(words[2], actions.asked, effect)
+        patterns = [compile_pattern(resource) for resource in resources]
+    if not words[2].isascii():
+        notices = (*notices, (place, f"{quote(words[2])} holds letters outside ASCII, which may look like others"))
+    crossing = any(Star.ANYTHING in pattern.tokens[:-1] for pattern in patterns)
+    return ParsedRule(actions.names, resources, crossing, notices)
+
+
+@dataclass(frozen=True, slots=True)
+class _Actions:
+    """The first word of a rule."""
+
+    names: tuple[str, ...]
+    asked: tuple[Asked, ...]
+    notices: tuple[tuple[int, str], ...]
+
+
+@lru_cache(maxsize=_CACHED_ACTIONS)
+def _read_actions(text: str, catalogue: Catalogue) -> _Actions:
+    found: dict[str, Asked] = {}
     notices: list[tuple[int, str]] = []
-    actions: list[str] = []
-    services: set[str] = set()
     place = 0
-    for name in words[0].split(","):
+    for name in text.split(","):
         with _at(place):
-            action = parse_action(name, known_actions, operations)
-        actions.append(action.text)
-        services.add(action.service)
+            action = parse_action(name, catalogue.actions, catalogue.operations)
+        found[action.text] = Asked(action.text, catalogue.kinds_for(action.text), open=action.service == "*")
         if action.notice:
             notices.append((place, action.notice))
         place += len(name) + 1
-    place = len(words[0]) + len(_ON)
-    with _at(place):
-        resource = parse_resource(words[2], frozenset(services), effect)
-        compile_pattern(resource)
-    if not resource.isascii():
-        notices.append((place, f"{quote(words[2])} holds letters outside ASCII, which may look like others"))
-    crossing = _CROSSING.search(resource) is not None
-    return ParsedRule(tuple(dict.fromkeys(actions)), resource, crossing, tuple(notices))
+    return _Actions(tuple(found), tuple(found.values()), tuple(notices))
 
 
 def _words(rule: str) -> list[str]:
-    for index, char in enumerate(rule):
+    for index, char in enumerate(rule if not (rule.isascii() and rule.isprintable()) else ""):
         if char != " " and (char.isspace() or not char.isprintable()):
             message = f"the character U+{ord(char):04X} in {quote(rule)} only looks like a space or like nothing"
             raise RuleTextError(message, "type the rule again by hand", index)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -32,6 +33,7 @@ MAX_NODES: Final = 200_000
 _Loader: Final[type[yaml.SafeLoader | yaml.CSafeLoader]] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Only its event parser is used; PyYAML built without libyaml has the slow one alone."""
 
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _NO_SHIFTS: Final[Mapping[int, int]] = MappingProxyType({})
 
 # Control characters; line breaks that only YAML sees (NEL, LS, PS, a lone CR); bidirectional controls, which reorder
@@ -45,6 +47,7 @@ _INTEGER: Final = re.compile(r"0|-?[1-9][0-9]{0,17}")
 # What YAML 1.2 readers take for a number and PyYAML does not, and the one-letter booleans of YAML 1.1.
 _FOREIGN: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|[yYnN]")
 _NO_VALUE: Final = object()
+_SHORT_CHARS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +92,12 @@ def decode(data: bytes, file: str) -> str:
     """
     if len(data) > MAX_BYTES:
         raise YamlError([Finding(file, 1, 1, f"the file has {len(data)} bytes, at most {MAX_BYTES} are read")])
+    data = data.removeprefix(_BYTE_ORDER_MARK)
     try:
-        text = data.decode("utf-8").removeprefix("\ufeff")
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        before = data[: error.start]
-        line, column = before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1
+        before = data[: error.start].decode("utf-8")
+        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
         raise YamlError([Finding(file, line, column, "the file is not UTF-8", "save it as UTF-8")]) from None
     findings = []
     for match in _FORBIDDEN.finditer(text):
@@ -127,6 +131,41 @@ def build(text: str, file: str, shifts: Mapping[int, int] = _NO_SHIFTS) -> Node:
     if builder.findings:
         raise YamlError(builder.findings)
     return builder.root or Node(None, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """Where one scalar stands in a text, from 0: from ``line`` and ``column`` up to before the end.
+
+    Args:
+        line: Of its first character; for text blocks that is the ``|`` or ``>``.
+        column: Of its first character.
+        end_line: A block ends where the next token begins, blank lines after it included.
+        end_column: In ``end_line``.
+        style: Empty for a plain scalar, else its quote, ``|`` or ``>``.
+    """
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    style: str
+
+
+def scalars(text: str) -> tuple[Scalar, ...]:
+    """Return the places of all scalars, keys included, of a text that `build` accepts."""
+    found = []
+    for event in _events(text):
+        if isinstance(event, yaml.ScalarEvent):
+            end = event.end_mark
+            ends = (0, 0) if end is None else (end.line, end.column)
+            found.append(Scalar(*_place(event), *ends, event.style or ""))
+    return tuple(found)
+
+
+def is_plain_text(text: str) -> bool:
+    """Tell whether every YAML reader takes these characters, written without quotes, for text."""
+    return isinstance(_resolve(text), str)
 
 
 def syntax_finding(fault: SyntaxFault, file: str) -> Finding:
@@ -226,13 +265,13 @@ class _Builder:
         if _last_line(event) > _place(event)[0]:
             self._report_folded(event)
             return self._at(event, text)
-        value = _resolve(text)
+        # Keys and short values come again and again; a long text would only fill the memory.
+        value = _resolve_again(text) if len(text) <= _SHORT_CHARS else _resolve(text)
         if value is _NO_VALUE:
             fix = "merge keys are not allowed" if text == "<<" else f'write "{text}" in quotes, or `true`/`false`'
             self._report(event, f"{quote(text)} means different things to different YAML readers", fix)
             value = text
-        node = self._at(event, value)  # type: ignore[arg-type]  # _resolve returns a scalar or the marker handled above
-        return Node(node.value, node.line, node.column, plain=True)
+        return self._at(event, value, plain=True)  # type: ignore[arg-type]  # a scalar: the marker is handled above
 
     def _attach(self, node: Node) -> None:
         if not self.stack:
@@ -278,9 +317,11 @@ class _Builder:
         self.findings.append(Finding(self.file, line, column, message, fix))
         self.full = self.full or len(self.findings) >= MAX_FINDINGS
 
-    def _at(self, event: yaml.Event, value: Value) -> Node:
+    def _at(self, event: yaml.Event, value: Value, *, plain: bool = False) -> Node:
         line, column = _place(event)
-        return Node(value, line + 1, max(column - self.shifts.get(line, 0), 0) + 1)
+        if self.shifts:
+            column = max(column - self.shifts.get(line, 0), 0)
+        return Node(value, line + 1, column + 1, plain)
 
 
 def _place(event: yaml.Event) -> tuple[int, int]:
@@ -308,6 +349,9 @@ def _resolve(text: str) -> object:
         if pattern.match(text) is not None:
             return _NO_VALUE
     return text
+
+
+_resolve_again: Final = lru_cache(maxsize=1024)(_resolve)
 
 
 def _forbidden_message(char: str) -> tuple[str, str]:

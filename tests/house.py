@@ -33,7 +33,7 @@ from broker.store.reader import SqlReader
 from broker.store.schema import migrate
 from connectors.base import Access, CallResult, Connection, Connector, JsonObject, Operation, Plan, Transport
 from connectors.errors import InvalidParamsError
-from policies.model import Requirement
+from policies.model import Requirement, ResourceType
 from tests.fakes import FakeTransport
 from vault.errors import LeaseRefusal, LeaseRefusedError, SealedError
 from vault.model import CredentialInfo, CredentialKind, CredentialRef, Lease, SecretValue, SigningRequest
@@ -76,6 +76,7 @@ class PaperConnector:
     name = "paper"
     services = frozenset({"paper"})
     connection_model = NoOptions
+    resource_types = (ResourceType("paper/sheet", "sheets/{name}", ("paper:*",), words={"name": "a"}),)
 
     def __init__(self) -> None:
         self.sent: list[Plan] = []

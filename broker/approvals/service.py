@@ -4,16 +4,18 @@
     approved -> consumed | expired | cancelled
 
 An approval answers for one plan digest, once, until its time is over. Agents never decide, and neither does the
-operator who started the asking session. Nothing here executes: approved intents are found by the reconciler and by the
+operator who started the asking session. When several rules ask, their terms are taken together, the strictest of each
+kind (`broker.approvals.terms`). Nothing here executes: approved intents are found by the reconciler and by the
 caller of `decide`, in the database, and sent to the queue from there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from broker.approvals.terms import combined, is_enough, nobody
 from broker.clock import NS_PER_SECOND, Clock, fresh_id, rfc3339
 from broker.config.model import Configuration
 from broker.errors import ConflictError
@@ -23,7 +25,8 @@ from broker.outcome import Problem, ProblemKind
 from broker.store.base import Change, Committer, Event, EventType, Reader, Update, new_event
 from broker.store.rows import insert_approval, insert_intent, move_approval, move_intent, session_lives
 from broker.store.statements import is_storable
-from policies.model import Decision, Effect
+from policies.errors import quote
+from policies.model import Assurance, Decision, Effect
 
 MAX_REASON: Final = 2_000
 """Characters of a decision's reason."""
@@ -34,6 +37,25 @@ _ENDINGS: Final = {
     ApprovalState.EXPIRED: (EventType.APPROVAL_EXPIRED, IntentState.EXPIRED),
     ApprovalState.CANCELLED: (EventType.APPROVAL_CANCELLED, IntentState.CANCELLED),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What people are asked about.
+
+    Args:
+        summary: What will be done, made by the broker.
+        draft: Canonical bytes to plan from again.
+        reason: The agent's words, unverified.
+        context: The facts the decision was made with, JSON.
+        told: What the ledger is told of the decision.
+    """
+
+    summary: str
+    draft: bytes
+    reason: str
+    context: JsonObject
+    told: JsonObject = field(default_factory=dict)
 
 
 class Approvals:
@@ -62,26 +84,28 @@ class Approvals:
         self._on_approved = on_approved
 
     async def park(
-        self, session: Session, record: IntentRecord, decision: Decision, *, summary: str, draft: bytes, reason: str
-    ) -> Approval:
-        """Store an intent with the question about it and return the question.
+        self, session: Session, record: IntentRecord, decision: Decision, question: Question
+    ) -> Approval | Problem:
+        """Store an intent with the question about it and return the approval it waits for.
 
         Args:
             session: Who asks.
             record: The intent, not stored yet.
             decision: The decision that requires approval.
-            summary: What will be done, made by the broker.
-            draft: Canonical bytes to plan from again.
-            reason: The agent's words.
+            question: What people are asked.
+
+        Returns:
+            The approval; or a denial when the rules that ask leave nobody who may answer, and nothing is stored.
 
         Raises:
             ConflictError: the session was killed or the idempotency key was used meanwhile.
             LedgerUnavailableError: nothing is parked.
         """
+        terms = combined(decision.approvals)
+        if terms is None:
+            return nobody(decision)
         now_ns = self._clock.now_ns()
         asking = next(each for each in decision.reasons if each.effect is Effect.REQUIRE_APPROVAL)
-        # The strictest terms of all rules that ask: the shortest time.
-        terms = min(decision.approvals, key=lambda each: each.timeout_seconds)
         approval = Approval(
             ApprovalId(fresh_id(self._clock, "apr")),
             record.id,
@@ -91,33 +115,45 @@ class Approvals:
             session.owner,
             record.action,
             record.resources,
-            summary,
+            question.summary,
             record.plan_digest,
             decision.policy_version,
             f"{asking.span} ({asking.rule_id})" if asking.span else asking.rule_id,
             terms.channel,
-            reason,
-            draft,
+            question.reason,
+            question.draft,
             ApprovalState.PENDING,
             1,
             now_ns,
             now_ns + terms.timeout_seconds * NS_PER_SECOND,
+            approvers=terms.approvers,
+            assurance=terms.assurance,
+            context=question.context,
         )
         parked = replace(record, state=IntentState.PENDING_APPROVAL, version=1, approval_id=approval.id)
         data: JsonObject = {
+            **question.told,
             "plan_digest": approval.plan_digest,
-            "summary": summary,
+            "summary": approval.summary,
             "rule": approval.rule,
             "channel": approval.channel,
+            "approvers": list(approval.approvers),
+            "assurance": approval.assurance.value,
             "expires_at_ns": approval.expires_at_ns,
-            "reason_unverified": reason,
+            "reason_unverified": approval.reason,
         }
         steps = (session_lives(session.id), insert_intent(parked), insert_approval(approval))
         await self._committer.commit(Change(self._event(EventType.INTENT_PARKED, approval, "", data), steps))
         return approval
 
     async def decide(
-        self, approval_id: ApprovalId, operator: Operator, *, approve: bool, reason: str
+        self,
+        approval_id: ApprovalId,
+        operator: Operator,
+        *,
+        approve: bool,
+        reason: str,
+        assurance: Assurance = Assurance.CHAT,
     ) -> Approval | Problem:
         """Carry an operator's answer, or say why it does not count.
 
@@ -126,6 +162,7 @@ class Approvals:
             operator: Who answers, as authenticated.
             approve: Yes or no.
             reason: Their words, at most `MAX_REASON` characters; a no needs one.
+            assurance: How surely the surface knows who answers; without it as little as any.
 
         Raises:
             LedgerUnavailableError: the answer is not durable and does not count.
@@ -133,7 +170,11 @@ class Approvals:
         approval = await self._reader.approval(approval_id)
         if approval is None:
             return Problem(ProblemKind.NOT_FOUND, "there is no such approval")
-        refused = self._refusal(approval, operator, approve=approve, reason=reason)
+        refused = (
+            self._stranger(approval, operator)
+            or _weak(approval, assurance)
+            or _unfit(approval, approve=approve, reason=reason)
+        )
         if refused:
             return refused
         if self._clock.now_ns() >= approval.expires_at_ns:
@@ -199,7 +240,8 @@ class Approvals:
             ended += await self.end(approval, ApprovalState.CANCELLED, "the session was killed") is not None
         return ended
 
-    def _refusal(self, approval: Approval, operator: Operator, *, approve: bool, reason: str) -> Problem | None:
+    def _stranger(self, approval: Approval, operator: Operator) -> Problem | None:
+        """Tell why an operator may not answer at all."""
         current = self._configuration().operators.get(operator.name)
         if current is None or not current.may(Role.APPROVER):
             return Problem(ProblemKind.FORBIDDEN, "only an operator with the role `approver` may answer")
@@ -209,16 +251,9 @@ class Approvals:
                 "you started the session that asks; nobody approves their own request",
                 fix="ask another approver",
             )
-        if not approve and not reason.strip():
-            return Problem(ProblemKind.INVALID_PARAMS, "a rejection needs a reason; the agent gets it")
-        if not is_storable(reason):
-            return Problem(ProblemKind.INVALID_PARAMS, "the reason holds NUL or half a character")
-        if len(reason) > MAX_REASON:
-            return Problem(ProblemKind.INVALID_PARAMS, f"the reason is longer than {MAX_REASON} characters")
-        if approval.state is not ApprovalState.PENDING:
-            expired = approval.state is ApprovalState.EXPIRED
-            kind = ProblemKind.APPROVAL_EXPIRED if expired else ProblemKind.APPROVAL_CONFLICT
-            return Problem(kind, f"the approval is {approval.state.value} already")
+        if approval.approvers and operator.name not in approval.approvers:
+            names = ", ".join(map(quote, approval.approvers))
+            return Problem(ProblemKind.FORBIDDEN, f"the rule names who may answer: {names}", rule=approval.rule)
         return None
 
     def _event(self, kind: EventType, approval: Approval, operator: str, data: JsonObject) -> Event:
@@ -233,6 +268,33 @@ class Approvals:
             action=approval.action,
             operator=operator,
         )
+
+
+def _weak(approval: Approval, assurance: Assurance) -> Problem | None:
+    """Tell that the surface does not know surely enough who answers."""
+    if is_enough(assurance, approval.assurance):
+        return None
+    return Problem(
+        ProblemKind.FORBIDDEN,
+        f"an answer needs assurance `{approval.assurance.value}`, this one came with `{assurance.value}`",
+        rule=approval.rule,
+        fix=f"answer from a surface that has `{approval.assurance.value}`",
+    )
+
+
+def _unfit(approval: Approval, *, approve: bool, reason: str) -> Problem | None:
+    """Tell what is wrong with an answer, whoever gives it."""
+    if not approve and not reason.strip():
+        return Problem(ProblemKind.INVALID_PARAMS, "a rejection needs a reason; the agent gets it")
+    if not is_storable(reason):
+        return Problem(ProblemKind.INVALID_PARAMS, "the reason holds NUL or half a character")
+    if len(reason) > MAX_REASON:
+        return Problem(ProblemKind.INVALID_PARAMS, f"the reason is longer than {MAX_REASON} characters")
+    if approval.state is not ApprovalState.PENDING:
+        expired = approval.state is ApprovalState.EXPIRED
+        kind = ProblemKind.APPROVAL_EXPIRED if expired else ProblemKind.APPROVAL_CONFLICT
+        return Problem(kind, f"the approval is {approval.state.value} already")
+    return None
 
 
 def _told(state: ApprovalState, reason: str, operator: str) -> Problem:

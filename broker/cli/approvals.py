@@ -9,7 +9,7 @@ import typer
 from broker.cli.client import api_from, segment
 from broker.cli.output import OutputFormat, OutputOption, emit, say
 
-_LIST: Final = ("id", "state", "agent", "project", "action", "summary", "expires_at")
+_LIST: Final = ("id", "state", "agent", "project", "action", "summary", "assurance", "approvers", "expires_at")
 _SHOW: Final = (
     "id",
     "state",
@@ -22,6 +22,8 @@ _SHOW: Final = (
     "owner",
     "rule",
     "channel",
+    "approvers",
+    "assurance",
     "plan_digest",
     "created_at",
     "expires_at",

@@ -30,7 +30,7 @@ MAX_ANSWER_BYTES: Final = 64 << 20
 CHUNK_BYTES: Final = 256 << 10
 _NO_CONTENT: Final = 204
 
-_DENIED: Final = frozenset(("denied", "forbidden", "approval-rejected", "approval-expired"))
+_DENIED: Final = frozenset(("denied", "forbidden", "approval-rejected", "approval-expired", "scope-too-wide"))
 _USAGE: Final = frozenset(
     (
         "malformed-request",

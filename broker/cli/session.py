@@ -15,6 +15,8 @@ PAGE: Final = 500
 
 _COLUMNS: Final = ("seq", "time", "event", "action", "resource", "why", "after_denial")
 
+LabelOption = Annotated[list[str] | None, typer.Option(help="KEY=VALUE, shown in replay; may be repeated.")]
+
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
@@ -23,13 +25,34 @@ def start(
     ctx: typer.Context,
     agent: Annotated[str, typer.Option(help="Name of the agent.")],
     ttl: Annotated[str, typer.Option(help="How long it may live: 90s, 15m, 8h, 7d.")] = "8h",
-    label: Annotated[list[str] | None, typer.Option(help="KEY=VALUE, shown in replay; may be repeated.")] = None,
+    label: LabelOption = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="Rule it is held to beside its agent's policy: `git:read on repos/acme/*`; may be repeated."),
+    ] = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Start a session; its token is printed once and kept nowhere."""
-    body = {"agent": agent, "ttl_seconds": seconds(ttl), "labels": _labels(label or [])}
+    body = {"agent": agent, "ttl_seconds": seconds(ttl), "labels": _labels(label or []), "scope": scope or []}
+    _start(ctx, "/v1/sessions", body, output)
+
+
+@app.command()
+def child(
+    ctx: typer.Context,
+    scope: Annotated[list[str], typer.Option(help="Rule it is held to: `git:read on repos/acme/*`; may be repeated.")],
+    ttl: Annotated[str, typer.Option(help="How long it may live; it ends with this session at the latest.")] = "8h",
+    label: LabelOption = None,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Hand out a session that may do no more than this one, as an agent."""
+    body = {"scope": scope, "ttl_seconds": seconds(ttl), "labels": _labels(label or [])}
+    _start(ctx, "/v1/sessions/children", body, output)
+
+
+def _start(ctx: typer.Context, path: str, body: dict[str, Any], output: OutputFormat) -> None:
     with api_from(ctx) as api:
-        started = api.post("/v1/sessions", body).body
+        started = api.post(path, body).body
     if output is OutputFormat.TABLE:
         session = started.get("session", {})
         shown = {name: session.get(name) for name in ("id", "agent", "project", "expires_at")}
@@ -53,7 +76,7 @@ def replay(
 
 @app.command()
 def kill(ctx: typer.Context, session_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
-    """End a session everywhere within a second, for ever."""
+    """End a session, and all it handed out, everywhere within a second, for ever."""
     with api_from(ctx) as api:
         api.delete(f"/v1/sessions/{segment(session_id)}")
     say(f"ostiary: {session_id} is killed")

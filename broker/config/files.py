@@ -18,9 +18,12 @@ from policies.strict_yaml import MAX_BYTES
 
 MAIN_FILE: Final = "ostiary.yaml"
 POLICY_FOLDER: Final = "policies"
+GUARDRAIL_FOLDER: Final = "policies/guardrails"
+BOUNDARY_FOLDER: Final = "policies/projects"
 MAX_POLICY_FILES: Final = 1000
 
 _SUFFIX: Final = ".yaml"
+_TEST_SUFFIX: Final = "_test.yaml"
 
 
 @dataclass(slots=True)
@@ -37,48 +40,80 @@ class Folder:
 
 
 def read_folder(root: Path) -> Folder:
-    """Read ``ostiary.yaml`` and ``policies/*.yaml``; never raises for what is or is not there."""
+    """Read ``ostiary.yaml``, ``policies/*.yaml`` and the layers below it; never raises for what is or is not there.
+
+    Test files (``*_test.yaml``) are no part of the configuration and are left alone.
+    """
     folder = Folder()
     if not root.is_dir():
         folder.fault(MAIN_FILE, f"there is no folder {quote(str(root))}", "make one with `ostiary init`")
         return folder
     _read(root, MAIN_FILE, folder, fix="make one with `ostiary init`")
-    for name in _policy_names(root, folder):
-        _read(root, f"{POLICY_FOLDER}/{name}", folder)
+    for place in (POLICY_FOLDER, GUARDRAIL_FOLDER, BOUNDARY_FOLDER):
+        for name in _policy_names(root, place, folder):
+            _read(root, f"{place}/{name}", folder)
     return folder
 
 
-def _policy_names(root: Path, folder: Folder) -> list[str]:
-    path = root / POLICY_FOLDER
+def read_tests(root: Path) -> dict[str, bytes]:
+    """Return the policy test files of a configuration folder by name, in order; what cannot be read is left out."""
+    folder = Folder()
+    for place in (POLICY_FOLDER, GUARDRAIL_FOLDER, BOUNDARY_FOLDER):
+        for name in _names(root / place, place, folder):
+            if name.endswith(_TEST_SUFFIX) and not name.startswith("."):
+                _read(root, f"{place}/{name}", folder)
+    return folder.files
+
+
+def is_policy(name: str) -> bool:
+    """Tell whether a file of a policy folder is a policy, by its name."""
+    return name.endswith(_SUFFIX) and not name.endswith(_TEST_SUFFIX) and not name.startswith(".")
+
+
+def _policy_names(root: Path, place: str, folder: Folder) -> list[str]:
+    names = _names(root / place, place, folder)
+    found = [name for name in names if not name.startswith(".") and _wanted(root, place, name, folder)]
+    if len(found) > MAX_POLICY_FILES:
+        folder.fault(place, f"holds more than {MAX_POLICY_FILES} policies")
+    return found[:MAX_POLICY_FILES]
+
+
+def _names(path: Path, place: str, folder: Folder) -> list[str]:
+    """Return what is in a folder, in order; nothing when there is no such folder."""
     try:
         mode = path.lstat().st_mode
         names = sorted(entry.name for entry in path.iterdir()) if stat.S_ISDIR(mode) else []
     except FileNotFoundError:
         return []
     except OSError as error:
-        folder.fault(POLICY_FOLDER, f"cannot be read: {_reason(error)}")
+        folder.fault(place, f"cannot be read: {_reason(error)}")
         return []
     if not stat.S_ISDIR(mode):
-        folder.fault(POLICY_FOLDER, "must be a folder, and no symbolic link")
-    found = [name for name in names if not name.startswith(".") and _wanted(path, name, folder)]
-    if len(found) > MAX_POLICY_FILES:
-        folder.fault(POLICY_FOLDER, f"holds more than {MAX_POLICY_FILES} policies")
-    return found[:MAX_POLICY_FILES]
+        folder.fault(place, "must be a folder, and no symbolic link")
+    return names
 
 
-def _wanted(path: Path, name: str, folder: Folder) -> bool:
+def _wanted(root: Path, place: str, name: str, folder: Folder) -> bool:
     """Tell whether an entry is a policy; what could have been meant as one is a fault, the rest a notice."""
-    shown = f"{POLICY_FOLDER}/{name.encode('utf-8', 'backslashreplace').decode()}"
-    if name.endswith(_SUFFIX):
+    shown = f"{place}/{name.encode('utf-8', 'backslashreplace').decode()}"
+    if name.endswith(_TEST_SUFFIX) or shown in (GUARDRAIL_FOLDER, BOUNDARY_FOLDER):
+        return False
+    if is_policy(name):
         return True
     stem, dot, suffix = name.rpartition(".")
     if dot and did_you_mean(suffix.lower(), ["yaml"]):
         folder.fault(shown, "is not read, and looks like a policy", f"name it `{stem}{_SUFFIX}`")
-    elif (path / name).is_dir():
-        folder.fault(shown, "folders inside `policies` are not read", "move its files up, one per agent")
+    elif (root / place / name).is_dir():
+        fix = "move its files up, one per agent; `guardrails` and `projects` are the folders there are"
+        folder.fault(shown, f"is not read: no folder of policies has this name{_meant(name)}", fix)
     else:
         folder.notices.append(Finding(shown, 1, 1, f"is not read: its name does not end in `{_SUFFIX}`"))
     return False
+
+
+def _meant(name: str) -> str:
+    hint = did_you_mean(name, (GUARDRAIL_FOLDER.rpartition("/")[2], BOUNDARY_FOLDER.rpartition("/")[2]))
+    return f"; {hint}" if hint else ""
 
 
 def _read(root: Path, file: str, folder: Folder, fix: str = "") -> None:

@@ -2,31 +2,32 @@
 
 1. Read the files (`broker.config.files`), refusing what is no plain file.
 2. Read ``ostiary.yaml`` section by section (`broker.config.sections`).
-3. Load every policy against the actions the connectors can ask for.
-4. Check what refers to what: project and owner of an agent, connections of a project, agents of policies, channels.
+3. Load every policy against the actions the connectors can ask for (`broker.config.policies`), and compile the layers.
+4. Check what refers to what: project and owner of an agent, connections of a project, agents of policies, channels,
+   approvers.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from broker.canonical import canonical_bytes, digest
 from broker.config.files import MAIN_FILE, POLICY_FOLDER, Folder, read_folder
-from broker.config.model import Agent, Channel, ChannelKind, Configuration
+from broker.config.model import Channel, ChannelKind, Configuration
+from broker.config.policies import PolicyFiles, compile_policies, read_policies, speaks_of
 from broker.config.sections import Sections, read_sections
 from broker.errors import ConfigError, Finding
 from broker.model import Operator, Role
 from connectors.base import Connector
-from policies.digest import policy_version
-from policies.engine import CompiledPolicy, compile_policy
+from policies.catalogue import Catalogue, build_catalogue
 from policies.errors import Finding as PolicyFinding
-from policies.errors import LoadError, YamlError, did_you_mean, quote
-from policies.loader import DEFAULT_CHANNEL, load_policy
-from policies.model import PolicySet
+from policies.errors import YamlError, did_you_mean, quote
+from policies.loader import DEFAULT_CHANNEL, LoadedPolicy
+from policies.model import Rule
 
 _DOMAIN: Final = "ostiary/configuration/v1"
 
@@ -58,6 +59,20 @@ def load_files(files: Mapping[str, bytes], root: Path, connectors: Mapping[str, 
     return _load(Folder(files=dict(files)), root, connectors)
 
 
+def load_folder(folder: Folder, root: Path, connectors: Mapping[str, Connector]) -> Configuration:
+    """Make a configuration of a folder that was read elsewhere, a revision of git for one.
+
+    Args:
+        folder: What was read, with its faults.
+        root: The folder it stands for, for messages.
+        connectors: By name.
+
+    Raises:
+        ConfigError: with every finding.
+    """
+    return _load(folder, root, connectors)
+
+
 def _load(folder: Folder, root: Path, connectors: Mapping[str, Connector]) -> Configuration:
     findings = list(folder.findings)
     sections = Sections()
@@ -67,13 +82,17 @@ def _load(folder: Folder, root: Path, connectors: Mapping[str, Connector]) -> Co
             findings += _converted(found)
         except YamlError as error:
             findings += _converted(error.findings)
-    notices = list(folder.notices)
-    policies = _load_policies(folder, asked_actions(connectors), findings, notices)
+    catalogue = catalogue_of(connectors)
+    policies = read_policies(folder.files, catalogue)
+    findings += _converted(policies.findings)
+    notices = [*folder.notices, *_converted(policies.notices)]
     channels = {DEFAULT_CHANNEL: Channel(DEFAULT_CHANNEL, ChannelKind.LOG), **sections.channels}
+    compiled = compile_policies(policies, sections.agents)
+    findings += _converted(compiled.findings)
     # With a broken main file every name would be unknown; its own faults come first.
     if not any(finding.file == MAIN_FILE for finding in findings):
-        findings += _cross_checks(policies, sections.agents, channels)
-        notices += _gaps(policies, sections.agents, sections.operators)
+        findings += _cross_checks(policies, sections, channels)
+        notices += _gaps(policies, sections)
     if findings:
         raise ConfigError(sorted(findings, key=lambda finding: (finding.file, finding.line, finding.column)))
     return Configuration(
@@ -84,72 +103,78 @@ def _load(folder: Folder, root: Path, connectors: Mapping[str, Connector]) -> Co
         operators=MappingProxyType(sections.operators),
         connections=MappingProxyType(sections.connections),
         channels=MappingProxyType(channels),
-        policies=MappingProxyType({name: _policy_of(name, policies) for name in sections.agents}),
+        policies=MappingProxyType(compiled.own),
+        layers=MappingProxyType(compiled.layers),
+        catalogue=catalogue,
         notices=tuple(sorted(notices, key=lambda finding: (finding.file, finding.line, finding.column))),
         files=MappingProxyType(folder.files),
     )
 
 
-def asked_actions(connectors: Mapping[str, Connector]) -> dict[str, tuple[str, ...]]:
-    """Return for every operation of every connector the actions it can ask policy for."""
+def catalogue_of(connectors: Mapping[str, Connector]) -> Catalogue:
+    """Return what the connectors can ask policy for: actions, and the types of resources they name."""
     operations = [operation for connector in connectors.values() for operation in connector.operations.values()]
-    return {each.action: each.permissions or (each.action,) for each in operations}
+    types = [each for connector in connectors.values() for each in connector.resource_types]
+    return build_catalogue(types, {each.action: each.permissions or (each.action,) for each in operations})
 
 
-def _load_policies(
-    folder: Folder, operations: Mapping[str, tuple[str, ...]], findings: list[Finding], notices: list[Finding]
-) -> dict[str, CompiledPolicy]:
-    policies = {}
-    actions = frozenset(action for asked in operations.values() for action in asked)
-    for file, data in folder.files.items():
-        if not file.startswith(f"{POLICY_FOLDER}/"):
-            continue
-        try:
-            loaded = load_policy(data, file=file, known_actions=actions, operations=operations)
-        except (YamlError, LoadError) as error:
-            findings += _converted(error.findings)
-            continue
-        notices += _converted(loaded.notices)
-        policies[PurePosixPath(file).stem] = compile_policy(loaded.policy)
-    return policies
-
-
-def _cross_checks(
-    policies: Mapping[str, CompiledPolicy], agents: Mapping[str, Agent], channels: Mapping[str, Channel]
-) -> list[Finding]:
+def _cross_checks(files: PolicyFiles, sections: Sections, channels: Mapping[str, Channel]) -> list[Finding]:
     findings = []
-    for name, compiled in policies.items():
-        if name not in agents:
-            file = f"{POLICY_FOLDER}/{name}.yaml"
-            fix = did_you_mean(name, agents) or f"declare it under `agents:` in `{MAIN_FILE}`"
-            findings.append(Finding(file, 1, 1, f"the policy of an unknown agent {quote(name)}", fix))
-        for rule in compiled.policy.rules:
-            if rule.approval is not None and rule.approval.channel not in channels:
-                message = f"unknown channel {quote(rule.approval.channel)}"
-                fix = did_you_mean(rule.approval.channel, channels) or f"declare it under `channels:` in `{MAIN_FILE}`"
-                findings.append(Finding(rule.span.file, rule.span.line, rule.span.column, message, fix))
+    for loaded in files.agents:
+        findings += [
+            _unknown(loaded, "agent", name, sections.agents, "agents")
+            for name in loaded.agents
+            if "*" not in name and name not in sections.agents
+        ]
+    for project, loaded in files.boundaries.items():
+        if project not in sections.projects:
+            findings.append(_unknown(loaded, "project", project, sections.projects, "projects"))
+    for rule in (rule for loaded in files.all() for rule in loaded.rules if rule.approval is not None):
+        findings += _approval_faults(rule, channels, sections.operators)
     return findings
 
 
-def _gaps(
-    policies: Mapping[str, CompiledPolicy], agents: Mapping[str, Agent], operators: Mapping[str, Operator]
-) -> list[Finding]:
+def _unknown(loaded: LoadedPolicy, kind: str, name: str, known: Iterable[str], section: str) -> Finding:
+    fix = did_you_mean(name, known) or f"declare it under `{section}:` in `{MAIN_FILE}`"
+    return Finding(loaded.file, 1, 1, f"the policy of an unknown {kind} {quote(name)}", fix)
+
+
+def _approval_faults(
+    rule: Rule, channels: Mapping[str, Channel], operators: Mapping[str, Operator]
+) -> Iterator[Finding]:
+    terms, place = rule.approval, rule.span
+    if terms is None:
+        return
+    if terms.channel not in channels:
+        fix = did_you_mean(terms.channel, channels) or f"declare it under `channels:` in `{MAIN_FILE}`"
+        yield Finding(place.file, place.line, place.column, f"unknown channel {quote(terms.channel)}", fix)
+    for name in terms.approvers:
+        if name not in operators:
+            fix = did_you_mean(name, operators) or f"declare it under `operators:` in `{MAIN_FILE}`"
+            yield Finding(place.file, place.line, place.column, f"unknown approver {quote(name)}", fix)
+        elif not operators[name].may(Role.APPROVER):
+            message = f"{quote(name)} has not the role `approver`, so nobody can answer there"
+            yield Finding(place.file, place.line, place.column, message, f"give the role under `operators: {name}:`")
+
+
+def _gaps(files: PolicyFiles, sections: Sections) -> list[Finding]:
     """Return what is valid and probably not meant."""
     notices = [
         Finding(f"{POLICY_FOLDER}/{name}.yaml", 1, 1, f"no policy for agent {quote(name)}: everything is denied")
-        for name in agents
-        if name not in policies
+        for name in sections.agents
+        if not any(speaks_of(loaded, name) for loaded in files.agents)
     ]
-    gates = [rule for compiled in policies.values() for rule in compiled.policy.rules if rule.approval is not None]
-    if gates and not any(operator.may(Role.APPROVER) for operator in operators.values()):
+    notices += [
+        Finding(loaded.file, 1, 1, f"speaks of no declared agent: {quote(', '.join(loaded.agents))}")
+        for loaded in (*files.agents, *files.guardrails)
+        if loaded.agents != ("*",) and not any(speaks_of(loaded, name) for name in sections.agents)
+    ]
+    gates = [rule for loaded in files.all() for rule in loaded.rules if rule.approval is not None]
+    if gates and not any(operator.may(Role.APPROVER) for operator in sections.operators.values()):
         span = gates[0].span
         message = "this rule asks a human, and no operator has the role `approver`"
         notices.append(Finding(span.file, span.line, span.column, message))
     return notices
-
-
-def _policy_of(agent: str, policies: Mapping[str, CompiledPolicy]) -> CompiledPolicy:
-    return policies.get(agent) or compile_policy(PolicySet(agent, (), policy_version(agent, ())))
 
 
 def _converted(findings: Iterable[PolicyFinding]) -> list[Finding]:

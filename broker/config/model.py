@@ -15,7 +15,9 @@ from broker.errors import Finding
 from broker.ids import Digest
 from broker.model import Operator
 from connectors.base import Connection
+from policies.catalogue import Catalogue
 from policies.engine import CompiledPolicy
+from policies.layers import LayeredPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Configuration:
         version: Digest over the bytes of every file read.
         projects, agents, operators, connections, channels: By name; every name they refer to is declared.
         policies: Compiled policy of every declared agent; an agent without a file has an empty one.
+        layers: What decides for every declared agent: guardrails, the boundary of its project, its own policy.
+        catalogue: The actions and types of resources the policies were read against.
         notices: What the authors should know; nothing here keeps the configuration from being used.
         files: The bytes it was made of, by name; what is in force is kept with these, so that every process has it.
     """
@@ -86,5 +90,7 @@ class Configuration:
     connections: Mapping[str, Connection]
     channels: Mapping[str, Channel]
     policies: Mapping[str, CompiledPolicy]
+    layers: Mapping[str, LayeredPolicy]
+    catalogue: Catalogue
     notices: tuple[Finding, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)

@@ -2,15 +2,17 @@
 
 It is checked by `ostiary check` without a change. Its connections name credentials that do not exist until
 `ostiary vault put` makes them, and its agent may read, push to feature branches, and ask before it pushes to ``main``.
+The guardrails of the library stand over every agent from the beginning; whoever does not want one deletes its file.
 """
 
 from __future__ import annotations
 
 import os
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from broker.config.files import MAIN_FILE, POLICY_FOLDER
+from broker.config.files import GUARDRAIL_FOLDER, MAIN_FILE, POLICY_FOLDER
 
 STARTER_AGENT: Final = "ci-runner"
 STARTER_OPERATOR: Final = "admin"
@@ -76,7 +78,52 @@ policies:
   - s3:GetObject on data-lake/raw/*
 """
 
-_FILES: Final = ((MAIN_FILE, _MAIN), (f"{POLICY_FOLDER}/{STARTER_AGENT}.yaml", _POLICY))
+_TESTS: Final = """\
+# What the policy beside this file must answer; run by `ostiary policy test`.
+version: 1
+agent: ci-runner
+tests:
+  - name: works on feature branches by itself
+    action: git:push
+    resources: [repos/acme/app/branches/feature/login, repos/acme/app/branches/feature/login/form]
+    expect: allow
+  - name: asks before it changes main
+    action: git:push
+    resource: repos/acme/app/branches/main
+    expect: approval
+  - name: never touches tags
+    action: git:push
+    resource: repos/acme/app/tags/v1
+    expect: deny
+  - name: reads code
+    action: git:read
+    resource: repos/acme/app
+    expect: allow
+  - name: reads raw data
+    action: s3:GetObject
+    resource: data-lake/raw/2026/a.csv
+    expect: allow
+  - name: changes no data
+    actions: [s3:PutObject, s3:DeleteObject]
+    resource: data-lake/raw/2026/a.csv
+    expect: deny
+"""
+
+_FILES: Final = (
+    (MAIN_FILE, _MAIN),
+    (f"{POLICY_FOLDER}/{STARTER_AGENT}.yaml", _POLICY),
+    (f"{POLICY_FOLDER}/{STARTER_AGENT}_test.yaml", _TESTS),
+)
+
+
+def _guardrails() -> list[tuple[str, str]]:
+    """Return the guardrails that ship, with their tests, by the names they get."""
+    folder = files("policies").joinpath("library", "guardrails")
+    return [
+        (f"{GUARDRAIL_FOLDER}/{each.name}", each.read_text("utf-8"))
+        for each in sorted(folder.iterdir(), key=lambda each: each.name)
+        if each.name.endswith(".yaml")
+    ]
 
 
 def write_starter(root: Path) -> list[Path]:
@@ -91,12 +138,18 @@ def write_starter(root: Path) -> list[Path]:
     Raises:
         OSError: a folder or file cannot be made.
     """
-    for folder in (root, root / POLICY_FOLDER):
+    for folder in (root, root / POLICY_FOLDER, root / GUARDRAIL_FOLDER):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if os.path.lexists(root / MAIN_FILE):
         # Somebody's own configuration: a policy for an agent it may not know would break it.
         return []
-    return [root / name for name, text in _FILES if _write(root / name, text)]
+    written: list[Path] = []
+    for name, text in (*_FILES, *_guardrails()):
+        # Tests of a policy that is somebody's own would test another one.
+        tested = root / name.replace("_test.yaml", ".yaml")
+        if (tested == root / name or tested in written) and _write(root / name, text):
+            written.append(root / name)
+    return written
 
 
 def _write(path: Path, text: str) -> bool:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Scope
 
-from broker.doors import approvals, catalogue, events, health, intents, outputs, sessions
+from broker.doors import approvals, catalogue, events, explain, health, intents, outputs, policy, sessions
 from broker.doors.guard import Faults, Guard
 from broker.doors.openapi import DOCUMENT_PATH, document
 from broker.doors.ports import BrokerPort
@@ -32,6 +32,8 @@ _ROUTERS: Final = (
     approvals.router,
     events.router,
     catalogue.router,
+    explain.router,
+    policy.router,
     health.router,
 )
 

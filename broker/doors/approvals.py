@@ -18,10 +18,13 @@ from broker.doors.views import ApprovalsView, ApprovalView
 from broker.ids import ApprovalId
 from broker.model import ApprovalState, Operator, Role
 from broker.outcome import Problem, ProblemKind
+from policies.model import Assurance
 
 ID_PATTERN: Final = "^apr_[0-9a-hjkmnp-tv-z]{26}$"
 MAX_BODY_BYTES: Final = 64 << 10
 MAX_LIMIT: Final = 500
+BEARER_ASSURANCE: Final = Assurance.WEB
+"""What an operator's bearer token says about who sends it."""
 
 router = APIRouter(tags=["approvals"])
 
@@ -108,7 +111,9 @@ async def _decide(
     broker: BrokerPort, operator: Operator, approval_id: ApprovalId, request: Request, *, approve: bool
 ) -> ApprovalView:
     reason = await _reason(request)
-    decided = await broker.approvals.decide(approval_id, operator, approve=approve, reason=reason)
+    decided = await broker.approvals.decide(
+        approval_id, operator, approve=approve, reason=reason, assurance=BEARER_ASSURANCE
+    )
     if isinstance(decided, Problem):
         raise RefusedError(decided)
     return ApprovalView.of(decided)

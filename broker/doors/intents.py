@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from broker.doors.addresses import client_address
 from broker.doors.documents import problems
 from broker.doors.ports import BrokerPort
 from broker.doors.principals import Agent, Broker, authenticate_agent
@@ -67,6 +68,7 @@ class IntentDoor:
     def __init__(self, broker: BrokerPort) -> None:
         self._broker = broker
         self._limit = broker.settings.max_request_bytes
+        self._trusted = broker.settings.trusted_networks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; the caller is known before a byte of the body is read."""
@@ -85,6 +87,7 @@ class IntentDoor:
             reason=wanted.reason[:MAX_REASON_CHARS],
             idempotency_key=key,
             dry_run=wanted.dry_run,
+            source_ip=client_address(scope, self._trusted),
         )
         wait = wait_seconds(scope)
         outcome = await self._broker.submit(session, draft, wait_seconds=wait)

@@ -8,12 +8,16 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry
 
 from broker.clock import Clock
+from broker.config.model import Configuration
 from broker.ids import ApprovalId, IntentId, SessionId
-from broker.model import Approval, IntentDraft, Operator, Session
+from broker.model import Approval, IntentDraft, JsonObject, Operator, Session
 from broker.outcome import Outcome, Problem
 from broker.settings import Settings
 from broker.store.base import Outputs, Reader
 from connectors.base import Connection, Connector
+from policies.explain import Explanation
+from policies.layers import LayeredPolicy
+from policies.model import Assurance
 
 
 class SessionsPort(Protocol):
@@ -23,21 +27,32 @@ class SessionsPort(Protocol):
         """Return who the token belongs to, or why it is not accepted."""
 
     async def start(
-        self, operator: Operator, *, agent: str, ttl_seconds: int, labels: dict[str, str]
+        self, operator: Operator, *, agent: str, ttl_seconds: int, labels: dict[str, str], scope: Sequence[str] = ()
     ) -> tuple[Session, str] | Problem:
         """Start a session of ``agent`` and return it with its token, which is shown once."""
 
+    async def start_child(
+        self, parent: Session, *, scope: Sequence[str], ttl_seconds: int, labels: dict[str, str]
+    ) -> tuple[Session, str] | Problem:
+        """Hand out a session that may do no more than ``parent``, with its token, which is shown once."""
+
     async def kill(self, session_id: SessionId, operator: Operator) -> bool:
-        """End a session; False when there is none of that id."""
+        """End a session and all below it; False when there is none of that id."""
 
 
 class ApprovalsPort(Protocol):
     """Takes people's decisions."""
 
     async def decide(
-        self, approval_id: ApprovalId, operator: Operator, *, approve: bool, reason: str
+        self,
+        approval_id: ApprovalId,
+        operator: Operator,
+        *,
+        approve: bool,
+        reason: str,
+        assurance: Assurance = Assurance.CHAT,
     ) -> Approval | Problem:
-        """Record a decision; who may decide what is judged there, not at the door."""
+        """Record a decision; who may decide what is judged there, the door says how surely it knows who decides."""
 
 
 class ProjectPort(Protocol):
@@ -48,8 +63,20 @@ class ProjectPort(Protocol):
         """Names of the connections its agents may use."""
 
 
+class AgentPort(Protocol):
+    """What the doors read of an agent."""
+
+    @property
+    def project(self) -> str:
+        """Name of its project."""
+
+
 class ConfigurationPort(Protocol):
     """What the doors read of the configuration."""
+
+    @property
+    def agents(self) -> Mapping[str, AgentPort]:
+        """Agents by name."""
 
     @property
     def projects(self) -> Mapping[str, ProjectPort]:
@@ -103,6 +130,24 @@ class BrokerPort(Protocol):
 
     async def outcome(self, session: Session, intent_id: IntentId) -> Outcome | None:
         """Return where an intent of this session stands; None when the session has no such intent."""
+
+    def in_force(self) -> Configuration:
+        """Return the whole configuration in force now."""
+
+    def draft(self, files: Mapping[str, bytes]) -> Configuration:
+        """Return the configuration that files would make; nothing comes into force.
+
+        Raises:
+            ConfigError: they make none.
+        """
+
+    def policy_of(self, session: Session) -> LayeredPolicy:
+        """Return all that decides for a session."""
+
+    async def explain(
+        self, session: Session, draft: IntentDraft, *, facts: JsonObject, now_ns: int = 0
+    ) -> tuple[Explanation, ...] | Problem:
+        """Explain what would be decided on a draft, with facts and a moment (0: now) that are supposed."""
 
     async def readiness(self) -> Mapping[str, bool | str]:
         """Return each check's answer: True or ``ok`` is good, anything else is not and a text says why."""

@@ -33,6 +33,7 @@ TABLE: Final[Mapping[ProblemKind, tuple[int, str]]] = MappingProxyType(
         ProblemKind.IDEMPOTENCY_MISMATCH: (422, "The idempotency key was used for another request"),
         ProblemKind.RESOURCE_MISMATCH: (422, "The named resource is not the one the params name"),
         ProblemKind.DENIED: (403, "Denied by policy"),
+        ProblemKind.SCOPE_TOO_WIDE: (403, "The scope is wider than what is held"),
         ProblemKind.TOO_BUSY: (429, "Too many requests"),
         ProblemKind.LEDGER_UNAVAILABLE: (503, "The ledger cannot record"),
         ProblemKind.VAULT_UNAVAILABLE: (503, "The vault cannot serve"),

@@ -6,7 +6,8 @@ that starts a session; an approval's parked draft never appears, its summary doe
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +17,11 @@ from broker.ids import ApprovalId
 from broker.model import Approval, ApprovalState, IntentState, Operator, Role, Session
 from broker.outcome import Outcome
 from connectors.base import Access, Operation
+from policies.model import Assurance
+from policies.speaking import Spoken
+
+MAX_RULES: Final = 50
+"""Rules listed beside one operation."""
 
 
 class View(BaseModel):
@@ -110,7 +116,10 @@ class SessionView(View):
     created_at: str
     expires_at: str
     killed_at: str | None
-    labels: dict[str, Any]
+    labels: dict[str, Any] = Field(description="given by the operator; rules may look at them")
+    added_labels: dict[str, Any] = Field(description="added by the sessions that handed it out; no rule looks at them")
+    scopes: list[list[str]] = Field(description="rules of each scope that holds it, outermost first, its own last")
+    parent: str | None = Field(description="the session that handed it out")
 
     @classmethod
     def of(cls, session: Session) -> SessionView:
@@ -124,6 +133,9 @@ class SessionView(View):
             expires_at=rfc3339(session.expires_at_ns),
             killed_at=rfc3339(session.killed_at_ns) if session.killed_at_ns else None,
             labels=session.labels,
+            added_labels=session.added_labels,
+            scopes=[list(scope) for scope in session.scopes],
+            parent=session.parent_id or None,
         )
 
 
@@ -150,6 +162,8 @@ class ApprovalView(View):
     plan_digest: str
     rule: str
     channel: str
+    approvers: list[str] = Field(description="who may answer; empty for every approver")
+    assurance: Assurance = Field(description="how surely the one who answers must be known")
     created_at: str
     expires_at: str
     decided_by: str | None
@@ -174,6 +188,8 @@ class ApprovalView(View):
             plan_digest=approval.plan_digest,
             rule=approval.rule,
             channel=approval.channel,
+            approvers=list(approval.approvers),
+            assurance=approval.assurance,
             created_at=rfc3339(approval.created_at_ns),
             expires_at=rfc3339(approval.expires_at_ns),
             decided_by=approval.decided_by or None,
@@ -222,6 +238,32 @@ class PrincipalView(View):
         return cls(kind="agent", name=principal.agent, project=principal.project, roles=[], session=session)
 
 
+class GrantView(View):
+    """What one rule says about an action; all layers together decide, per intent."""
+
+    effect: str = Field(description="`allow`, `require_approval` or `deny`")
+    layer: str = Field(description="`guardrail`, `boundary`, `agent` or `session`")
+    action: str = Field(description="what policy is asked for; an operation can need several")
+    resources: list[str] = Field(description="patterns, written out")
+    conditional: bool = Field(description="it holds under conditions, until a moment, or so often only")
+    rule: str
+    place: str
+
+    @classmethod
+    def of(cls, spoken: Spoken) -> GrantView:
+        """Return what a rule says."""
+        rule = spoken.rule
+        return cls(
+            effect=rule.effect.value,
+            layer=spoken.layer.value,
+            action=spoken.action,
+            resources=list(rule.resources),
+            conditional=bool(rule.conditions or rule.until_ns or rule.max_uses),
+            rule=rule.id,
+            place=str(rule.span),
+        )
+
+
 class ActionView(View):
     """One operation that can be asked for; whether policy allows it is decided per intent."""
 
@@ -233,10 +275,12 @@ class ActionView(View):
     connections: list[str] = Field(description="connections that serve it; name one when there are several")
     params_schema: dict[str, Any]
     example: dict[str, Any]
+    rules: list[GrantView] = Field(description="for an agent: what the rules about it say of this operation")
+    more_rules: int = Field(description="how many rules are not listed")
 
     @classmethod
-    def of(cls, operation: Operation, connections: list[str]) -> ActionView:
-        """Return an operation with the connections that serve it."""
+    def of(cls, operation: Operation, connections: list[str], spoken: Sequence[Spoken] = ()) -> ActionView:
+        """Return an operation with the connections that serve it and the rules that speak of it."""
         return cls(
             action=operation.action,
             access=operation.access,
@@ -246,6 +290,8 @@ class ActionView(View):
             connections=connections,
             params_schema=operation.params_schema,
             example=operation.example,
+            rules=[GrantView.of(each) for each in spoken[:MAX_RULES]],
+            more_rules=max(len(spoken) - MAX_RULES, 0),
         )
 
 

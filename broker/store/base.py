@@ -7,7 +7,7 @@ same transaction, or nothing of it happens. Services build changes; only the wri
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -172,6 +172,19 @@ class StoredEvent:
     leaf: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Minted:
+    """The sessions below one that an operator started.
+
+    Args:
+        ever: How many were begun, as its row counts them.
+        living: How many may act now.
+    """
+
+    ever: int
+    living: int
+
+
 class Reader(Protocol):
     """Reads of the database; every method may raise StoreUnavailableError."""
 
@@ -182,10 +195,19 @@ class Reader(Protocol):
         """Name of the operator the unexpired token belongs to."""
 
     async def session(self, session_id: SessionId) -> Session | None:
-        """Return a session."""
+        """Return a session; it is killed, too, when one above it is."""
 
     async def killed_sessions(self, since_ns: int) -> list[SessionId]:
-        """Sessions killed at or after ``since_ns``."""
+        """Sessions killed at or after ``since_ns``, with all that are below them."""
+
+    async def unkilled_family(self, session_id: SessionId) -> list[SessionId]:
+        """A session and all that are below it, as far as their own rows do not say killed; itself first."""
+
+    async def minted_below(self, root_id: SessionId, now_ns: int) -> Minted:
+        """How many sessions were handed out below one that an operator started."""
+
+    async def rule_uses(self, keys: Collection[str]) -> dict[str, int]:
+        """How often rules were used, by key; one that never was is not in it."""
 
     async def intent(self, intent_id: IntentId) -> IntentRecord | None:
         """Return an intent."""

@@ -5,7 +5,7 @@ Statements are built once. Lists are read by key and limit, never by offset, so 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -13,11 +13,21 @@ from sqlalchemy import Connection, Row, Select, and_, bindparam, select
 
 from broker.ids import ApprovalId, IntentId, SessionId, TokenHash
 from broker.model import Approval, ApprovalState, IntentRecord, IntentState, Session
-from broker.store.base import EventFilter, StoredEvent
+from broker.store.base import EventFilter, Minted, StoredEvent
 from broker.store.database import Database
+from broker.store.families import KILLED, LIVING_BELOW, UNKILLED_FAMILY, session_where
 from broker.store.rows import approval_of, intent_of, session_of
 from broker.store.statements import is_storable
-from broker.store.tables import approvals, configurations, events, instances, intents, operator_tokens, sessions
+from broker.store.tables import (
+    approvals,
+    configurations,
+    events,
+    instances,
+    intents,
+    operator_tokens,
+    rule_uses,
+    sessions,
+)
 
 T = TypeVar("T")
 
@@ -26,16 +36,10 @@ _MAX_ROWS: Final = 10_000
 
 _EVENT_TEXTS: Final = ("session_id", "agent", "project", "action", "type", "intent_id")
 
-_SESSION_BY_TOKEN: Final = select(sessions).where(sessions.c.token_hash == bindparam("token_hash"))
-_SESSION: Final = select(sessions).where(sessions.c.id == bindparam("id"))
+_SESSION_BY_TOKEN: Final = session_where(sessions.c.token_hash == bindparam("token_hash"))
+_SESSION: Final = session_where(sessions.c.id == bindparam("id"))
 _OPERATOR: Final = select(operator_tokens.c.operator).where(
     operator_tokens.c.token_hash == bindparam("token_hash"), operator_tokens.c.expires_at_ns > bindparam("now_ns")
-)
-_KILLED: Final = (
-    select(sessions.c.id)
-    # Living sessions have 0 here; without the second condition a look since 0 would name them all.
-    .where(sessions.c.killed_at_ns >= bindparam("since_ns"), sessions.c.killed_at_ns > 0)
-    .order_by(sessions.c.killed_at_ns)
 )
 _INTENT: Final = select(intents).where(intents.c.id == bindparam("id"))
 _INTENT_BY_KEY: Final = select(intents).where(
@@ -73,12 +77,26 @@ class SqlReader:
         return await self._one(_OPERATOR, lambda row: str(row.operator), token_hash=token_hash, now_ns=now_ns)
 
     async def session(self, session_id: SessionId) -> Session | None:
-        """Return a session."""
+        """Return a session; it is killed, too, when one above it is."""
         return await self._one(_SESSION, session_of, id=session_id)
 
     async def killed_sessions(self, since_ns: int) -> list[SessionId]:
-        """Return the sessions killed at or after ``since_ns``, oldest kill first."""
-        return await self._all(_KILLED, lambda row: SessionId(row.id), since_ns=since_ns)
+        """Return the sessions killed at or after ``since_ns``, with all that are below them, oldest first."""
+        return await self._all(KILLED, lambda row: SessionId(row.id), since_ns=since_ns)
+
+    async def unkilled_family(self, session_id: SessionId) -> list[SessionId]:
+        """Return a session and all that are below it, as far as their own rows do not say killed; itself first."""
+        return await self._all(UNKILLED_FAMILY, lambda row: SessionId(row.id), id=session_id)
+
+    async def minted_below(self, root_id: SessionId, now_ns: int) -> Minted:
+        """Return how many sessions were handed out below one that an operator started."""
+        found = await self._one(LIVING_BELOW, lambda row: Minted(row.minted, row.living), id=root_id, now_ns=now_ns)
+        return found or Minted(0, 0)
+
+    async def rule_uses(self, keys: Collection[str]) -> dict[str, int]:
+        """Return how often rules were used, by key; one that never was is not in it."""
+        wanted = select(rule_uses).where(rule_uses.c.key.in_(list(keys)))
+        return dict(await self._all(wanted, lambda row: (str(row.key), int(row.uses))))
 
     async def intent(self, intent_id: IntentId) -> IntentRecord | None:
         """Return an intent."""

@@ -1,4 +1,4 @@
-"""Rows to the broker's words and back, and the steps that move them; JSON columns hold canonical bytes.
+"""Rows to the broker's words and back, and the steps that move them; JSON columns hold canonical JSON.
 
 A `move` names everything the caller believes of the row (state, version, fence), so that it loses against whoever was
 there first, and counts the version up.
@@ -13,8 +13,9 @@ from sqlalchemy import Row
 
 from broker.canonical import canonical_bytes
 from broker.ids import ApprovalId, Digest, IntentId, SessionId, TokenHash
-from broker.model import Approval, ApprovalState, IntentRecord, IntentState, JsonObject, Session
+from broker.model import Approval, ApprovalState, IntentRecord, IntentState, JsonObject, Scopes, Session
 from broker.store.base import Insert, Require, Update
+from policies.model import Assurance, UseLimit
 
 _INTENT_JSON: Final = ("result", "problem")
 
@@ -31,6 +32,11 @@ def session_values(session: Session, token_hash: TokenHash) -> dict[str, Any]:
         "expires_at_ns": session.expires_at_ns,
         "killed_at_ns": session.killed_at_ns,
         "labels": canonical_bytes(session.labels),
+        "scopes": canonical_text(session.scopes),
+        "parent_id": session.parent_id,
+        "root_id": session.root_id,
+        "depth": session.depth,
+        "added_labels": canonical_text(session.added_labels),
     }
 
 
@@ -39,8 +45,16 @@ def session_lives(session_id: SessionId) -> Require:
     return Require("sessions", {"id": session_id, "killed_at_ns": 0})
 
 
+def session_mints(root_id: str, minted: int) -> Update:
+    """Return the step that counts one more session below ``root_id``; of two at the same moment one loses.
+
+    It loses, too, when the session at the top was killed meanwhile.
+    """
+    return Update("sessions", {"id": root_id, "killed_at_ns": 0, "minted": minted}, {"minted": minted + 1})
+
+
 def session_of(row: Row[Any]) -> Session:
-    """Return the session in a row of ``sessions``."""
+    """Return the session in a row of ``sessions``, whose `ended_at_ns` looks at those above it too."""
     return Session(
         id=SessionId(row.id),
         agent=row.agent,
@@ -48,8 +62,13 @@ def session_of(row: Row[Any]) -> Session:
         owner=row.owner,
         created_at_ns=row.created_at_ns,
         expires_at_ns=row.expires_at_ns,
-        killed_at_ns=row.killed_at_ns,
+        killed_at_ns=row.ended_at_ns,
         labels=_json(row.labels),
+        scopes=_scopes(row.scopes),
+        parent_id=row.parent_id,
+        root_id=row.root_id,
+        depth=row.depth,
+        added_labels=_json(row.added_labels),
     )
 
 
@@ -119,6 +138,8 @@ def approval_values(approval: Approval) -> dict[str, Any]:
     """Return the whole row of an approval."""
     values = {name: getattr(approval, name) for name in Approval.__dataclass_fields__}
     values["resources"] = canonical_bytes(approval.resources)
+    values["approvers"] = canonical_text(approval.approvers)
+    values["context"] = canonical_text(approval.context)
     return values
 
 
@@ -161,14 +182,37 @@ def approval_of(row: Row[Any]) -> Approval:
         decided_by=row.decided_by,
         decided_at_ns=row.decided_at_ns,
         decision_reason=row.decision_reason,
+        approvers=_strings(row.approvers),
+        # Empty in rows of before there were levels: every surface would do.
+        assurance=Assurance(row.assurance or Assurance.CHAT),
+        context=_json(row.context),
     )
 
 
-def _json(stored: bytes) -> JsonObject:
+def use_of(limit: UseLimit) -> Insert | Update:
+    """Return the step that counts one use of a rule; it goes into the transaction of the `executing` event.
+
+    It loses when somebody used the rule since the decision looked, so that no two can take the last use.
+    """
+    if limit.used == 0:
+        return Insert("rule_uses", {"key": limit.key, "uses": 1})
+    return Update("rule_uses", {"key": limit.key, "uses": limit.used}, {"uses": limit.used + 1})
+
+
+def canonical_text(value: object) -> str:
+    """Return the canonical JSON of a value as text."""
+    return canonical_bytes(value).decode()
+
+
+def _scopes(stored: str) -> Scopes:
+    return tuple(tuple(map(str, scope)) for scope in orjson.loads(stored)) if stored else ()
+
+
+def _json(stored: bytes | str) -> JsonObject:
     found = orjson.loads(stored) if stored else {}
     return found if isinstance(found, dict) else {}
 
 
-def _strings(stored: bytes) -> tuple[str, ...]:
+def _strings(stored: bytes | str) -> tuple[str, ...]:
     found = orjson.loads(stored) if stored else []
     return tuple(map(str, found))

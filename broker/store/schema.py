@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect
 
 from broker.store.database import Database, Kind, wrapped
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 """Newest revision in ``migrations/versions``; a database that has it is left alone, without loading Alembic."""
 
 _MIGRATION_LOCK: Final = 0x6F7374696172
@@ -43,7 +43,7 @@ def _revision(connection: Connection) -> str | None:
     return None if found is None else str(found)
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, revision: str = REVISION) -> None:
     # Most processes find a migrated database, and Alembic takes longer to import than the look at it.
     from alembic import command
     from alembic.config import Config
@@ -51,4 +51,4 @@ def _upgrade(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

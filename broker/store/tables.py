@@ -1,8 +1,9 @@
 """Table definitions, the same on SQLite and PostgreSQL; migrations create them, Core queries name them.
 
-Times are integers: nanoseconds since the epoch, UTC. JSON is stored as canonical bytes. `events.body` is the verbatim
-record whose leaf hash is in `events.leaf`; the other columns of `events` are a copy for queries and `audit verify`
-compares them with the body.
+Times are integers: nanoseconds since the epoch, UTC. JSON is stored as canonical bytes; in columns of later revisions
+it is the same as text, because those need a default that both databases write alike, the empty text. `events.body` is
+the verbatim record whose leaf hash is in `events.leaf`; the other columns of `events` are a copy for queries and
+`audit verify` compares them with the body.
 """
 
 from __future__ import annotations
@@ -78,7 +79,21 @@ sessions: Final = Table(
     _int("expires_at_ns"),
     _int("killed_at_ns"),
     _blob("labels"),
+    _text("scopes"),
+    _text("parent_id"),
+    _text("root_id"),
+    _int("depth"),
+    _text("added_labels"),
+    # Of a session that an operator started: counts the sessions below it that were ever begun, so that of two begun at
+    # the same moment one loses and counts again.
+    _int("minted"),
     Index("sessions_killed", "killed_at_ns"),
+    Index(
+        "sessions_parent",
+        "parent_id",
+        sqlite_where=text("parent_id <> ''"),
+        postgresql_where=text("parent_id <> ''"),
+    ),
 )
 
 operator_tokens: Final = Table(
@@ -150,8 +165,19 @@ approvals: Final = Table(
     _text("decided_by"),
     _int("decided_at_ns"),
     _text("decision_reason"),
+    _text("approvers"),
+    _text("assurance"),
+    _text("context"),
     Index("approvals_state", "state", "expires_at_ns"),
     Index("approvals_session", "session_id"),
+)
+
+# How often a rule with `max_uses` has granted, by `policies.digest.rule_key`; a rule that never did has no row.
+rule_uses: Final = Table(
+    "rule_uses",
+    metadata,
+    Column("key", Text, primary_key=True),
+    _int("uses"),
 )
 
 # Every configuration that was in force, by id the newest last: what other processes decide with.

@@ -17,10 +17,11 @@ from connectors.aws.answer import read_answer
 from connectors.aws.connection import AwsConnection
 from connectors.aws.operations import BY_ACTION, SPECS, Spec, Target, catalogue_row
 from connectors.aws.params import check_params, shown
+from connectors.aws.resource_types import RESOURCE_TYPES
 from connectors.aws.wire import build_request, sign, target_of
 from connectors.base import CallResult, Connection, JsonObject, Operation, Plan, Transport, Usage
 from connectors.errors import InvalidParamsError
-from policies.model import Requirement
+from policies.model import Requirement, ResourceType
 from vault.model import Lease
 
 
@@ -48,6 +49,11 @@ class AwsConnector:
     def operations(self) -> Mapping[str, Operation]:
         """Its catalogue."""
         return _catalogue()
+
+    @property
+    def resource_types(self) -> tuple[ResourceType, ...]:
+        """Types of AWS resources, those of services nobody serves yet among them."""
+        return RESOURCE_TYPES
 
     @property
     def connection_model(self) -> type[BaseModel]:

@@ -31,9 +31,10 @@ from connectors.git.operations import OPERATIONS, PUSH, READ, push_params, read_
 from connectors.git.process import GitMissingError, GitPrograms, GitTimeoutError, ProcessLimits
 from connectors.git.push import ABSENT, Push, PushOrder
 from connectors.git.read import listing, read_bundle
+from connectors.git.resource_types import RESOURCE_TYPES
 from connectors.git.workshop import Workshop, open_workshop
 from connectors.guard import AddressGuard
-from policies.model import Requirement
+from policies.model import Requirement, ResourceType
 from vault.model import Lease
 
 _NAMED_REFS: Final = 5
@@ -77,6 +78,7 @@ class GitConnector:
     name = "git"
     services = frozenset({"git"})
     operations: Mapping[str, Operation] = OPERATIONS
+    resource_types: tuple[ResourceType, ...] = RESOURCE_TYPES
     connection_model: type[BaseModel] = GitConnection
 
     def __init__(self, guard: AddressGuard | None = None, machine: Machine | None = None) -> None:

@@ -31,6 +31,7 @@ from connectors.errors import (
     UpstreamRefusedError,
 )
 from connectors.registry import REGISTRY, build_connectors
+from policies.catalogue import build_catalogue
 from tests.fakes import Answer, FakeLease, FakeTransport
 from vault.model import CredentialKind, CredentialRef
 
@@ -60,6 +61,7 @@ SAMPLES = {
     "aws": Sample({"account": "123456789012", "regions": ["eu-central-1"]}, CredentialKind.AWS, CANARY, direct=True),
     "git": Sample({"url": "http://127.0.0.1:1"}, CredentialKind.BEARER, f"Bearer {CANARY}", direct=False),
 }
+CATALOGUE = build_catalogue([each for connector in CONNECTORS.values() for each in connector.resource_types], {})
 OPERATIONS = [(name, action) for name, connector in CONNECTORS.items() for action in connector.operations]
 every_connector = pytest.mark.parametrize("name", sorted(REGISTRY))
 every_operation = pytest.mark.parametrize(("name", "action"), OPERATIONS)
@@ -313,7 +315,7 @@ async def attempt(name: str, action: str, transport: FakeTransport) -> Any:
 
 
 def check_requirements(name: str, action: str, plan: Plan) -> None:
-    """Every requirement is a whole, readable name under a template of the row, and the plan is JSON."""
+    """Every requirement is a whole, readable name of a declared type, and the plan is JSON."""
     starts = tuple(template.partition("{")[0] for template in operation_of(name, action).resources)
     assert plan.requirements
     for need in plan.requirements:
@@ -322,6 +324,7 @@ def check_requirements(name: str, action: str, plan: Plan) -> None:
         assert operation.isalnum()
         assert need.resource.startswith(starts)
         assert need.resource not in starts
+        assert CATALOGUE.type_of(need.action, need.resource) is not None
         assert not any(unicodedata.category(char) in {"Cc", "Cs"} for char in need.resource)
     assert orjson.loads(orjson.dumps(plan.call)) == plan.call
     assert plan.summary.isprintable()

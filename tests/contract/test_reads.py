@@ -11,8 +11,8 @@ import pytest
 from broker.clock import SystemClock
 from broker.errors import ConflictError
 from broker.ids import IntentId, SessionId, TokenHash
-from broker.model import ApprovalState, IntentState
-from broker.store.base import EventFilter, EventType, Insert
+from broker.model import ApprovalState, IntentState, Session
+from broker.store.base import EventFilter, EventType, Insert, Minted, Update
 from broker.store.database import Database
 from broker.store.heartbeats import SqlHeartbeats
 from broker.store.outputs import SqlOutputs, open_outputs
@@ -22,11 +22,22 @@ from broker.store.rows import (
     insert_intent,
     move_approval,
     move_intent,
+    session_mints,
     session_values,
 )
+from policies.model import Assurance
 from tests.parts.ledgers import approval, change, event, intent, running, session
 
 FAR_NS = 10**9
+
+
+def chain(*names: str) -> list[Session]:
+    """Sessions each of which was handed out by the one before it."""
+    above = ["", *names]
+    roots = ["", *[names[0]] * len(names)]
+    return [
+        session(name, parent_id=above[depth], root_id=roots[depth], depth=depth) for depth, name in enumerate(names)
+    ]
 
 
 async def test_sessions_are_found_by_token_and_id(database: Database) -> None:
@@ -41,6 +52,66 @@ async def test_sessions_are_found_by_token_and_id(database: Database) -> None:
     assert await reader.session_by_token(TokenHash("t\0")) is None
     assert await reader.operator_by_token(TokenHash("o"), 99) == "olivia"
     assert await reader.operator_by_token(TokenHash("o"), 100) is None
+
+
+async def test_what_a_session_was_handed_out_with_comes_back(database: Database) -> None:
+    known = session(
+        scopes=(("git:read on repos/*",), ("git:read on repos/a/*", "deny git:read on repos/a/b")),
+        parent_id="ses_0", root_id="ses_00", depth=2, added_labels={"part": "lint"},
+    )  # fmt: skip
+    async with running(database) as ledger:
+        await ledger.commit(change(Insert("sessions", session_values(known, TokenHash("t")))))
+    assert await SqlReader(database).session(known.id) == known
+
+
+@pytest.mark.req("S2")
+@pytest.mark.parametrize("killed", ["ses_0", "ses_1", "ses_2", "ses_3"])
+async def test_a_session_is_dead_as_soon_as_one_above_it_is(database: Database, killed: str) -> None:
+    family = chain("ses_0", "ses_1", "ses_2", "ses_3")
+    async with running(database) as ledger:
+        for each in (*family, session("ses_9")):
+            await ledger.commit(change(Insert("sessions", session_values(each, TokenHash(each.id)))))
+        await ledger.commit(change(Update("sessions", {"id": killed}, {"killed_at_ns": 50})))
+    reader = SqlReader(database)
+    dead = [each.id for each in family if each.id >= killed]
+    for each in (*family, session("ses_9")):
+        for found in (await reader.session(each.id), await reader.session_by_token(TokenHash(each.id))):
+            assert found is not None
+            assert found.killed_at_ns == (50 if each.id in dead else 0)
+    assert await reader.killed_sessions(0) == await reader.killed_sessions(50) == dead
+    assert await reader.killed_sessions(51) == []
+    assert await reader.unkilled_family(family[0].id) == [each.id for each in family if each.id != killed]
+
+
+async def test_a_family_is_listed_from_the_top_and_counted_without_it(database: Database) -> None:
+    top = session("ses_5", expires_at_ns=100)
+    below = [
+        session(name, parent_id=above, root_id="ses_5", depth=depth, expires_at_ns=end)
+        for name, above, depth, end in (
+            ("ses_3", "ses_5", 1, 100), ("ses_4", "ses_3", 2, 100), ("ses_6", "ses_5", 1, 30), ("ses_1", "ses_6", 2, 30)
+        )
+    ]  # fmt: skip
+    reader = SqlReader(database)
+    async with running(database) as ledger:
+        for each in (top, *below):
+            await ledger.commit(change(Insert("sessions", session_values(each, TokenHash(each.id)))))
+        await ledger.commit(change(session_mints(top.id, 0)))
+        assert await reader.unkilled_family(top.id) == ["ses_5", "ses_3", "ses_6", "ses_1", "ses_4"]
+        assert await reader.unkilled_family(SessionId("ses_3")) == ["ses_3", "ses_4"]
+        assert await reader.minted_below(top.id, 29) == Minted(1, 4)
+        assert await reader.minted_below(top.id, 30) == Minted(1, 2)
+        await ledger.commit(change(Update("sessions", {"id": "ses_4"}, {"killed_at_ns": 5})))
+    assert await reader.minted_below(top.id, 29) == Minted(1, 3)
+    assert await reader.minted_below(SessionId("ses_none"), 29) == Minted(0, 0)
+
+
+async def test_terms_and_facts_of_an_approval_come_back(database: Database) -> None:
+    asked = approval(
+        approvers=("alice", "bob"), assurance=Assurance.PASSKEY, context={"source_ip": "10.0.0.1", "session.x": "\0"}
+    )
+    async with running(database) as ledger:
+        await ledger.commit(change(insert_approval(asked)))
+    assert await SqlReader(database).approval(asked.id) == asked
 
 
 async def test_intents_are_listed_by_state_oldest_change_first(database: Database) -> None:

@@ -20,7 +20,7 @@ from broker.ledger.merkle import leaf_hash
 from broker.ledger.sources import DatabaseSource
 from broker.ledger.verify import verify
 from broker.model import ApprovalState
-from broker.store.base import EventFilter, EventType, Insert, Require, Update
+from broker.store.base import EventFilter, EventType, Insert, Minted, Require, Update
 from broker.store.database import Database, open_database
 from broker.store.reader import SqlReader
 from broker.store.rows import (
@@ -28,10 +28,13 @@ from broker.store.rows import (
     insert_intent,
     move_approval,
     session_lives,
+    session_mints,
     session_values,
+    use_of,
 )
 from broker.store.schema import migrate
 from broker.store.statements import UnwritableError
+from policies.model import UseLimit
 from tests.parts.ledgers import approval, beat, change, fill, intent, running, session, set_beat
 
 
@@ -144,6 +147,36 @@ async def test_nothing_starts_in_a_session_that_was_killed_meanwhile(database: D
     assert await reader.intent(IntentId("int_2")) is None
     assert await reader.killed_sessions(0) == await reader.killed_sessions(50) == ["ses_1"]
     assert await reader.killed_sessions(51) == []
+
+
+@pytest.mark.req("P1")
+async def test_of_many_that_take_the_last_use_of_a_rule_one_gets_it(database: Database) -> None:
+    reader = SqlReader(database)
+    async with running(database) as one, running(database) as two:
+        for used in range(3):
+            limit = UseLimit("key", "once", used, 3)
+            tries = [ledger.commit(change(use_of(limit))) for _ in range(10) for ledger in (one, two)]
+            answers = await asyncio.gather(*tries, return_exceptions=True)
+            assert sum(not isinstance(answer, BaseException) for answer in answers) == 1
+            assert await reader.rule_uses(["key", "other"]) == {"key": used + 1}
+    assert await reader.rule_uses([]) == {}
+
+
+@pytest.mark.req("S1")
+async def test_of_sessions_handed_out_at_once_one_is_and_the_others_must_count_again(database: Database) -> None:
+    async with running(database) as one, running(database) as two:
+        await one.commit(change(Insert("sessions", session_values(session("ses_0"), TokenHash("t")))))
+        tries = []
+        for number in range(1, 11):
+            child = session(f"ses_{number}", parent_id="ses_0", root_id="ses_0", depth=1)
+            insert = Insert("sessions", session_values(child, TokenHash(child.id)))
+            tries.append((one, two)[number % 2].commit(change(session_mints("ses_0", 0), insert)))
+        answers = await asyncio.gather(*tries, return_exceptions=True)
+        assert sum(not isinstance(answer, BaseException) for answer in answers) == 1
+        assert await SqlReader(database).minted_below(SessionId("ses_0"), 1) == Minted(1, 1)
+        await one.commit(change(Update("sessions", {"id": "ses_0"}, {"killed_at_ns": 50})))
+        with pytest.raises(ConflictError):
+            await two.commit(change(session_mints("ses_0", 1)))
 
 
 async def test_none_in_a_condition_means_null_and_an_empty_key_is_null(database: Database) -> None:

@@ -29,15 +29,11 @@ BRIEF = {
     "P2": Requirement(
         "push to feature branches but not main; read a prefix but no delete; staging free, production gated; "
         "another project's resources denied",
-        partial="named models and ECS services come with their connectors",
+        partial="the policies decide it; the connectors for named models and ECS services come later",
     ),
-    "P3": Requirement(
-        "guardrails that ship with it",
-        partial="a library to copy rules from; applying it to every agent needs the full language's composition",
-    ),
+    "P3": Requirement("guardrails that ship with it, for every agent"),
     "P4": Requirement(
-        "tools around policy: lint, test, explain, can-i, diff, replay",
-        deferred="`check`, `policy show` and `policy explain` exist; the tools proper need the full language",
+        "tools around policy: lint, format, test, explain, can-i, who-can, diff, replay, unused, suggest"
     ),
     "A1": Requirement("intents API: connectors act with sealed credentials and only results come back"),
     "A2": Requirement(
@@ -60,12 +56,10 @@ BRIEF = {
     ),
     "H3": Requirement(
         "nobody approves their own request, exact-request binding, single use",
-        partial="no quorum across groups and no assurance levels yet",
+        partial="no quorum across groups yet; no surface gives the assurance `passkey`",
     ),
     "H4": Requirement("queued work runs through RQ and survives any crash; unknown outcomes are said to be unknown"),
-    "S1": Requirement(
-        "an identity per agent, a scoped session per run", partial="no CI identity by OIDC and no child tokens yet"
-    ),
+    "S1": Requirement("an identity per agent, a scoped session per run", partial="no CI identity by OIDC yet"),
     "S2": Requirement(
         "kill switch, effective within a second", partial="per session; per agent and for all comes later"
     ),
@@ -80,7 +74,10 @@ BRIEF = {
         "retention, export for SIEMs, evidence reports",
         partial="`audit export` writes NDJSON that verifies offline; no retention, no SIEM formats, no reports yet",
     ),
-    "E4": Requirement("policy drill with a dated report", deferred="needs budgets and alerts"),
+    "E4": Requirement(
+        "policy drill with a dated report",
+        partial="the check near the token limit says `not configured`: budgets and their alerts come with the gateway",
+    ),
     "V1": Requirement(
         "vault: sealed credentials, versions, central rotation",
         partial="key file and passphrase; no KMS, no STS, no GitHub App tokens yet",

@@ -1,37 +1,57 @@
-"""Runs the corpus beside this file: policies, requests, expected decisions, as data."""
+"""Runs the corpus beside this file against the library: policies, questions, expected answers, refusals, as data."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import pytest
-import yaml
 
-from policies.engine import compile_policy
-from policies.loader import load_policy
-from policies.model import AccessRequest, Decision, Requirement
+from policies.errors import LoadError, YamlError
+from policies.model import Decision
+from policies.strict_yaml import parse
+from policies.suites import EXPECTATIONS
+from tests.conformance.policies.corpus import Question, Refusal, questions, refusals
+from tests.conformance.policies.deciding import compiled, decide, load
 
-CORPUS: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("decisions.yaml").read_text("utf-8"))
-CASES = [
-    pytest.param(group["policy"], case, id=f"{group['name']}: {', '.join(case['ask'])}")
-    for group in CORPUS
-    for case in group["requests"]
-]
+QUESTIONS = questions()
+REFUSALS = refusals()
 
 
-def deciding_rule(decision: Decision) -> str:
-    return next((reason.rule_id for reason in decision.reasons if reason.effect is decision.effect), "")
+def deciding(decision: Decision) -> tuple[str, str]:
+    """Return rule and layer of the reason that gave the decision its effect."""
+    return next(
+        ((each.rule_id, each.layer.value) for each in decision.reasons if each.effect is decision.effect), ("", "")
+    )
 
 
 def test_the_corpus_is_read_whole() -> None:
-    assert len(CASES) >= 50
+    assert len(QUESTIONS) >= 250
+    assert len(REFUSALS) >= 70
+    assert {question.expect for question in QUESTIONS} == set(EXPECTATIONS)
 
 
 @pytest.mark.req("P2")
-@pytest.mark.parametrize(("policy", "case"), CASES)
-def test_the_decision_is_the_expected_one(policy: str, case: dict[str, Any]) -> None:
-    compiled = compile_policy(load_policy(policy.encode(), file="policies/bot.yaml").policy)
-    asked = tuple(Requirement(*text.split(" on ", 1)) for text in case["ask"])
-    decision = compiled.decide(AccessRequest("bot", "p", asked))
-    assert (decision.effect.value, deciding_rule(decision)) == (case["expect"], case["rule"])
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.id)
+def test_the_answer_is_the_expected_one(question: Question) -> None:
+    decision = decide(question, compiled(question))
+    rule, layer = deciding(decision)
+    assert decision.effect is EXPECTATIONS[question.expect]
+    assert question.rule in (None, rule)
+    assert question.layer in (None, layer)
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.name)
+def test_a_text_that_could_be_read_in_two_ways_is_refused_where_it_begins_to(refusal: Refusal) -> None:
+    with pytest.raises((LoadError, YamlError)) as caught:
+        load(refusal.file, refusal.text)
+    first = caught.value.findings[0]
+    assert (first.file, first.line, first.column) == (refusal.file, refusal.line, refusal.column)
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.name)
+def test_a_refusal_says_truly_whether_it_is_yaml(refusal: Refusal) -> None:
+    try:
+        parse(refusal.text.encode(), refusal.file)
+    except YamlError:
+        readable = False
+    else:
+        readable = True
+    assert readable is refusal.strict_yaml

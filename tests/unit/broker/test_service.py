@@ -132,7 +132,7 @@ async def test_a_policy_whose_change_cannot_be_recorded_is_not_taken(house: Hous
 
 @pytest.mark.req("P1")
 async def test_an_agent_without_a_policy_has_one_that_denies_everything(house: House) -> None:
-    empty = house.policies.of("stranger")
+    empty = house.policies.of(await house.session("stranger"))
     request = AccessRequest("stranger", "desk", (Requirement("paper:Read", "sheets/a"),))
     assert empty.decide(request).effect is Effect.DENY
 

@@ -54,7 +54,7 @@ def test_a_decision_is_told_with_rule_file_and_line_of_each_reason() -> None:
     assert (told["effect"], told["policy_version"]) == ("deny", "v1")
     assert told["reasons"] == [
         {"action": "paper:Write", "resource": "sheets/a", "effect": "deny", "rule": "no-writes", "file": "scribe.yaml",
-         "line": 7, "text": "the rule says no"}
+         "line": 7, "text": "the rule says no", "layer": "agent"}
     ]  # fmt: skip
     assert "errors" not in told
 

@@ -4,18 +4,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policies.catalogue import build_catalogue
 from policies.errors import Finding, LoadError, PolicyError, YamlError
 from policies.loader import (
-    DEFAULT_CHANNEL,
-    DEFAULT_TIMEOUT_SECONDS,
     MAX_CROSSING_RULES,
     MAX_RULES,
     LoadedPolicy,
     load_policy,
 )
-from policies.model import ApprovalTerms, Effect, Rule
+from policies.model import ApprovalTerms, Effect, ResourceType, Rule
+from policies.nodes import MAX_TEXTS
+from policies.options import DEFAULT_CHANNEL, DEFAULT_TIMEOUT_SECONDS
 
-KNOWN = frozenset({"git:read", "git:push", "s3:GetObject"})
+CATALOGUE = build_catalogue(
+    [
+        ResourceType("git/repository", "repos/{repo=*/*}", ("git:read",)),
+        ResourceType("git/branch", "repos/{repo=*/*}/branches/{branch=**}", ("git:push",)),
+        ResourceType("git/pull-request", "repos/{repo=*/*}/pull-requests/{number}", ("git:comment",)),
+        ResourceType(
+            "s3/object",
+            "arn:{partition}:s3:::{bucket}/{key=**}",
+            ("s3:GetObject",),
+            short_forms=("{bucket}/{key=**}",),
+            defaults={"partition": "aws"},
+        ),
+    ],
+    {name: (name,) for name in ("git:read", "git:push", "s3:GetObject")},
+)
 
 BRIEF = """\
 policies:
@@ -33,7 +48,7 @@ policies:
 
 
 def load(text: str, file: str = "policies/ci-runner.yaml") -> LoadedPolicy:
-    return load_policy(text.encode(), file=file, known_actions=KNOWN)
+    return load_policy(text.encode(), file=file, catalogue=CATALOGUE)
 
 
 def rules(text: str) -> tuple[Rule, ...]:
@@ -52,7 +67,7 @@ def test_the_form_of_the_brief_loads_as_it_is_printed() -> None:
     assert loaded.policy.agent == "ci-runner"
     found = [(rule.effect, rule.actions, rule.resources, rule.span.line) for rule in loaded.policy.rules]
     assert found == [
-        (Effect.ALLOW, ("git:read",), ("repos/*",), 2),
+        (Effect.ALLOW, ("git:read",), ("repos/*/*",), 2),
         (Effect.ALLOW, ("git:comment",), ("repos/*/*/pull-requests/*",), 3),
         (Effect.ALLOW, ("git:push",), ("repos/*/*/branches/feature/*",), 4),
         (Effect.ALLOW, ("s3:GetObject",), ("arn:aws:s3:::data-lake/raw/*",), 5),
@@ -97,7 +112,7 @@ def test_denials_are_written_bare_or_as_a_mapping() -> None:
 
 
 def test_ids_are_unique_even_on_one_line() -> None:
-    found = rules("policies: [git:read on repos/a/b, git:push on repos/a/b]")
+    found = rules("policies: [git:read on repos/a/b, git:push on repos/a/*]")
     assert [rule.id for rule in found] == ["ci-runner-L1", "ci-runner-L1.2"]
 
 
@@ -156,8 +171,8 @@ def test_other_timeouts_are_refused(value: str) -> None:
         ("policies:\n  - git:pull on repos/*\n", 2, 5, "unknown action `git:pull`", "did you mean `git:push`?"),
         ("policies:\n  - git:read,git:pull on repos/*\n", 2, 14, "unknown action `git:pull`", ""),
         ("policies:\n  - deny git:pull on repos/*\n", 2, 10, "unknown action `git:pull`", ""),
-        ("policies:\n  - git:read on acme/app\n", 2, 17, "begin with `repos/`", ""),
-        ("policies:\n  - git:read on " + "repos/" + "a" * 300 + "/*\n", 2, 17, "a pattern has 1 to 256", ""),
+        ("policies:\n  - git:read on acme/app\n", 2, 17, "`acme/app`", ""),
+        ("policies:\n  - git:read on " + "repos/" + "a" * 300 + "/*\n", 2, 17, "256 characters", ""),
         ("policies:\n  - allow: git:read on repos/*\n    deny: git:push on repos/*\n", 3, 5, "not both", ""),
         ("policies:\n  - allow: git:read on repos/*\n    aprovers: [x]\n", 3, 5, "unknown key `aprovers`", ""),
         ("policies:\n  - alow: git:read on repos/*\n", 2, 5, "unknown key `alow`", "did you mean `allow`?"),
@@ -165,12 +180,17 @@ def test_other_timeouts_are_refused(value: str) -> None:
         ("policies:\n  - allow: [[git:read on repos/*]]\n", 2, 13, "a rule must be text", ""),
         ("policies:\n  - git:read on repos/*:\n      id: x\n", 2, 5, "a rule is no key", "write `- allow: RULE`"),
         ("policies:\n  - deny git:read on repos/*:\n    id: x\n", 2, 5, "a rule is no key", "write `- deny: RULE`"),
-        ("policies:\n  - allow: git:read on repos/*\n    id: A B\n", 3, 9, "`id` does not fit", ""),
         ("policies:\n  - {allow: git:read on repos/*, id: a}\n  - {deny: git:push on repos/*, id: a}\n", 3, 12,
          "the id `a` stands twice", "line 2"),
         ("policies:\n  - {deny: git:read on repos/*, requires_approval: true}\n", 2, 52, "a deny rule asks nobody", ""),
-        ("policies:\n  - allow: git:read on repos/*\n    description: [x]\n", 3, 18, "must be text", ""),
-        ("policies:\n  - allow: git:read on repos/*\n    description: " + "x" * 501 + "\n", 3, 18, "more than 500", ""),
+        ("agent: ci-runner\nagents: [ci-*]\npolicies: []\n", 1, 8, "`agent` or `agents`, not both", "delete one"),
+        ("agents: []\npolicies: []\n", 1, 9, "1 to 64 entries, found 0", ""),
+        ("agents: ci-*\npolicies: []\n", 1, 9, "must be a list", ""),
+        ("agents: [CI]\npolicies: []\n", 1, 10, "does not fit: `CI`", "`*`"),
+        ("agents: ['ci**']\npolicies: []\n", 1, 10, "does not fit: `ci**`", ""),
+        ("agents: [a, b, a]\npolicies: []\n", 1, 16, "`a` stands twice", ""),
+        (f"agents: [{', '.join(f'a{n}' for n in range(MAX_TEXTS + 1))}]\npolicies: []\n", 1, 9, "found 65", ""),
+        ("project: shop\npolicies: []\n", 1, 1, "unknown key `project`", ""),
     ],
 )  # fmt: skip
 def test_each_fault_has_its_place_and_its_fix(text: str, line: int, column: int, words: str, fix: str) -> None:
@@ -215,10 +235,24 @@ def test_the_version_changes_with_everything_a_decision_or_its_words_depend_on()
     assert load(texts[0]).policy.version == load(texts[0]).policy.version
 
 
+def test_many_rules_on_one_line_cost_their_number_only() -> None:
+    found = rules(f"policies: [{', '.join(['git:read on repos/*'] * 5_000)}]")
+    assert len({rule.id for rule in found}) == 5_000
+    assert found[-1].id == "ci-runner-L1.5000"
+
+
 def test_letters_that_may_look_like_others_are_a_notice() -> None:
     notices = load("policies:\n  - s3:GetObject on data/r\u00e9sum\u00e9/*\n").notices
     assert [(notice.line, notice.column) for notice in notices] == [(2, 21)]
     assert "may look like others" in notices[0].message
+
+
+def test_a_limit_of_uses_without_an_id_is_a_notice() -> None:
+    text = "policies:\n  - allow: git:read on repos/*\n    max_uses: 3\n"
+    notice = load(text).notices[0]
+    assert (notice.line, notice.column) == (2, 12)
+    assert "counted anew" in notice.message
+    assert load(text + "    id: x\n").notices == ()
 
 
 def test_without_a_catalogue_names_are_not_checked() -> None:

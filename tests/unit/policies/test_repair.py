@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.errors import YamlError
-from policies.loader import OPTIONS, load_policy
+from policies.loader import load_policy
 from policies.nodes import to_json
+from policies.options import OPTIONS
 from policies.repair import MAX_REPAIRS, build_repaired
 from policies.strict_yaml import UnparsableError
 

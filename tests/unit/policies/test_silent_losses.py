@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from policies.catalogue import build_catalogue
 from policies.errors import LoadError, YamlError
 from policies.loader import load_policy
-from policies.model import Effect
+from policies.model import Effect, ResourceType
+
+CATALOGUE = build_catalogue(
+    [ResourceType("git/branch", "repos/{repo=*/*}/branches/{branch=**}", ("git:push",))],
+    {name: (name,) for name in ("git:read", "git:push")},
+)
 
 HEAD = "policies:\n  - git:read on repos/*\n  - git:push on repos/*/branches/main"
 ALLOW = HEAD.replace("- git:push", "- allow: git:push")
@@ -55,6 +61,41 @@ LOSSES = {
     "a line only YAML sees": (HEAD + "  # harmless\u2028  - '* on **'\n", 3, 50),
     "a rule that is a key with options": (HEAD + ":\n    requires_approval: true\n", 3, 5),
     "a rule that is a key of options": (HEAD + ":\n      requires_approval: true\n", 3, 5),
+    # Research, section 1.1, row by row where it is not above.
+    "a rule with a colon, options at its indent": (HEAD + ":\n    approvers: [alice]\n", 3, 5),
+    "an unquoted star at the beginning": ("policies:\n  - *:read on repos/*\n", 2, 6),
+    "a key that becomes a boolean": ("policies:\n  - allow: git:push on repos/*\n    on: true\n", 3, 5),
+    "an agent that becomes a boolean": ("agent: no\npolicies: []\n", 1, 8),
+    "a timeout that becomes octal": (ALLOW + "\n    requires_approval: true\n    approval_timeout: 010\n", 5, 23),
+    "a number with underscores": (ALLOW + "\n    requires_approval: true\n    max_uses: 12_000\n", 5, 15),
+    "an at sign at the beginning": ("policies:\n  - @deploy on repos/*\n", 2, 5),
+    "a percent sign at the beginning": ("policies:\n  - %deploy on repos/*\n", 2, 5),
+    "an exclamation mark for a denial": ("policies:\n  - !git:push on repos/*\n", 2, 5),
+    "a class of characters in a flow list": ("policies: [git:push on repos/[ab]*]\n", 1, 35),
+    "options in braces with a tab": (HEAD + "\n  - {allow: x:y on z,\trequires_approval: true}\n", 4, 22),
+    # The options that came later.
+    "no space after the colon of approvers": (ALLOW + "\n    requires_approval: true\n    approvers:[alice]\n", 5, 5),
+    "approvers without the switch": (ALLOW + "\n    approvers: [alice]\n", 4, 16),
+    "nobody may approve": (ALLOW + "\n    requires_approval: true\n    approvers: []\n", 5, 16),
+    "approvers that are a comment": (ALLOW + "\n    requires_approval: true\n    approvers: #alice\n", 5, 15),
+    "an assurance without the switch": (ALLOW + "\n    assurance: passkey\n", 4, 16),
+    "an empty assurance": (ALLOW + '\n    requires_approval: true\n    assurance: ""\n', 5, 16),
+    "a misspelt assurance": (ALLOW + "\n    requires_approval: true\n    assurance: pass-key\n", 5, 16),
+    "an end that is a date": (ALLOW + "\n    until: 2027-01-31\n", 4, 12),
+    "an end without an offset": (ALLOW + '\n    until: "2027-01-31T18:00:00"\n', 4, 12),
+    "an empty end": (ALLOW + '\n    until: ""\n', 4, 12),
+    "an end that is a comment": (ALLOW + "\n    until: #2027-01-31T18:00:00Z\n", 4, 11),
+    "an end of its own": (HEAD + '\n  - until: "2027-01-31T18:00:00Z"\n', 4, 5),
+    "an end one level out": (HEAD + '\n  until: "2027-01-31T18:00:00Z"\n', 4, 3),
+    "no uses at all": (ALLOW + "\n    max_uses: 0\n", 4, 15),
+    "a quoted number of uses": (ALLOW + '\n    max_uses: "3"\n', 4, 15),
+    "uses at column 1": (HEAD + "\nmax_uses: 3\n", 4, 1),
+    "conditions that are a comment": (ALLOW + "\n    when: #weekdays\n", 4, 10),
+    "conditions of their own": (HEAD + "\n  - when: {project: shop}\n", 4, 5),
+    "a condition beside when": (ALLOW + "\n    source_ip: [10.0.0.0/8]\n", 4, 5),
+    "a condition given twice": (ALLOW + "\n    when: {project: a, project: b}\n", 4, 24),
+    "a condition without its space": (ALLOW + "\n    when:\n      project:shop\n", 5, 7),
+    "a quoted boolean to compare with": (ALLOW + '\n    when: {params.force: "false"}\n', 4, 26),
 }  # fmt: skip
 
 
@@ -63,7 +104,7 @@ LOSSES = {
 def test_no_approval_is_lost_in_silence(loss: str) -> None:
     text, line, column = LOSSES[loss]
     with pytest.raises((LoadError, YamlError)) as caught:
-        load_policy(text.encode(), file="policies/a.yaml")
+        load_policy(text.encode(), file="policies/a.yaml", catalogue=CATALOGUE)
     assert (caught.value.findings[0].line, caught.value.findings[0].column) == (line, column), str(caught.value)
 
 
@@ -83,5 +124,5 @@ def test_no_approval_is_lost_in_silence(loss: str) -> None:
     ],
 )
 def test_the_literal_form_asks_in_all_its_spellings(text: str) -> None:
-    rules = load_policy(text.encode(), file="policies/a.yaml").policy.rules
+    rules = load_policy(text.encode(), file="policies/a.yaml", catalogue=CATALOGUE).policy.rules
     assert [rule.effect for rule in rules] == [Effect.ALLOW, Effect.REQUIRE_APPROVAL]

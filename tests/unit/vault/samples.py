@@ -10,7 +10,7 @@ from vault.errors import StorageError
 from vault.model import SigningRequest
 from vault.storage import MemoryStorage
 
-NOW_NS = 1_795_176_000 * 1_000_000_000
+NOW_NS = 1_500_000_000 * 1_000_000_000  # long ago: nothing of the machine's own clock comes near it
 """2026-11-20T12:00:00Z."""
 STAMP = datetime.fromtimestamp(NOW_NS / 1e9, UTC).strftime("%Y%m%dT%H%M%SZ")
 EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

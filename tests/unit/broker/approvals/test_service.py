@@ -1,13 +1,28 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
+from broker.approvals.service import Question
 from broker.ids import ApprovalId
+from broker.ledger.events import parse_event
 from broker.model import Approval, ApprovalState, IntentState
 from broker.outcome import Problem, ProblemKind
+from broker.store.base import EventFilter
+from policies.model import (
+    ApprovalTerms,
+    Assurance,
+    Decision,
+    Effect,
+    PolicyVersion,
+    Reason,
+    Requirement,
+    Span,
+)
 from tests.house import SCRIBE_YAML, House, write_policy
+from tests.parts.ledgers import intent
 
 
 def kind_of(answer: Approval | Problem) -> ProblemKind | None:
@@ -18,6 +33,20 @@ async def approval_of(house: House, approval_id: str) -> Approval:
     found = await house.reader.approval(ApprovalId(approval_id))
     assert found is not None
     return found
+
+
+def gated(*terms: ApprovalTerms) -> Decision:
+    asked = Requirement("paper:Write", "sheets/gated")
+    reasons = (Reason(asked, Effect.REQUIRE_APPROVAL, "gate", Span("policies/scribe.yaml", 6), ""),)
+    return Decision(Effect.REQUIRE_APPROVAL, reasons, terms, PolicyVersion("v"))
+
+
+async def parked(house: House, *terms: ApprovalTerms) -> Approval | Problem:
+    """Park an intent of a new session, for which the rules ask with ``terms``."""
+    session, name = await house.session(), house.journal.new_id()
+    record = intent(name, session_id=session.id, agent="scribe", project="desk", version=0)
+    question = Question("write", b"{}", "please", {"source_ip": "10.0.0.1"})
+    return await house.approvals.park(session, record, gated(*terms), question)
 
 
 @pytest.mark.req("H1")
@@ -61,6 +90,50 @@ async def test_the_requester_and_those_without_the_role_may_not_answer(house: Ho
         )
         assert kind_of(answer) is ProblemKind.FORBIDDEN
     assert (await approval_of(house, parked.approval_id)).state is ApprovalState.PENDING
+
+
+@pytest.mark.req("H3")
+async def test_only_those_the_rule_names_may_answer(house: House) -> None:
+    asked = await parked(house, ApprovalTerms("approvals", 60, ("alice", "olivia")), ApprovalTerms("approvals", 90))
+    assert isinstance(asked, Approval)
+    for name in ("bob", "olivia"):
+        for approve in (True, False):
+            answer = await house.approvals.decide(asked.id, house.operator(name), approve=approve, reason="because")
+            assert kind_of(answer) is ProblemKind.FORBIDDEN
+    assert await approval_of(house, asked.id) == asked
+    assert kind_of(await house.approve(asked.id, "alice")) is None
+
+
+@pytest.mark.req("H3")
+@pytest.mark.parametrize("approve", [True, False])
+async def test_an_answer_that_is_not_sure_enough_does_not_count(house: House, approve: bool) -> None:
+    asked = await parked(house, ApprovalTerms("approvals", 60, assurance=Assurance.WEB))
+    assert isinstance(asked, Approval)
+    answer = partial(house.approvals.decide, asked.id, house.operator("alice"), approve=approve, reason="because")
+    for weak in (await answer(), await answer(assurance=Assurance.CHAT)):
+        assert isinstance(weak, Problem)
+        assert weak.kind is ProblemKind.FORBIDDEN
+        assert "`web`" in weak.detail
+    assert (await approval_of(house, asked.id)).state is ApprovalState.PENDING
+    assert kind_of(await answer(assurance=Assurance.PASSKEY)) is None
+
+
+@pytest.mark.req("H3")
+async def test_what_nobody_may_answer_is_denied_and_not_kept(house: House) -> None:
+    answer = await parked(house, ApprovalTerms("approvals", 60, ("alice",)), ApprovalTerms("approvals", 60, ("bob",)))
+    assert kind_of(answer) is ProblemKind.DENIED
+    assert await house.reader.approvals(()) == []
+    assert await house.event_types(type="intent.parked") == []
+
+
+@pytest.mark.req("H2")
+async def test_the_terms_are_on_the_ledger_and_the_facts_with_the_approval(house: House) -> None:
+    asked = await parked(house, ApprovalTerms("approvals", 60, ("alice",), Assurance.WEB))
+    assert isinstance(asked, Approval)
+    assert (await approval_of(house, asked.id)).context == {"source_ip": "10.0.0.1"}
+    [stored] = await house.reader.events(EventFilter(type="intent.parked"))
+    data = parse_event(stored.body).data
+    assert (data["approvers"], data["assurance"]) == (["alice"], "web")
 
 
 async def test_a_role_taken_away_counts_at_the_moment_of_the_answer(house: House) -> None:

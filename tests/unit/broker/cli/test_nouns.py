@@ -56,6 +56,27 @@ def test_an_agent_starts_no_session(run: Run, house: House) -> None:
     assert "never" in result.stderr
 
 
+@pytest.mark.req("S1")
+def test_a_session_is_started_with_a_scope_and_hands_out_a_narrower_one(run: Run, house: House) -> None:
+    rules = ["s3:GetObject on raw/*", "deny s3:GetObject on raw/secret"]
+    scope = [word for rule in rules for word in ("--scope", rule)]
+    result = run("session", "start", "--agent", "reader", *scope, "-o", "json", token=house.world.ana)
+    started = json.loads(result.stdout)
+    assert started["session"]["scopes"] == [rules]
+    narrow = ["--scope", "s3:GetObject on raw/a"]
+    words = ["session", "child", *narrow, "--ttl", "15m", "--label", "part=lint", "-o", "json"]
+    child = json.loads(run(*words, token=started["token"]).stdout)
+    assert child["session"]["scopes"] == [rules, ["s3:GetObject on raw/a"]]
+    assert child["session"]["parent"] == started["session"]["id"]
+    assert child["session"]["added_labels"] == {"part": "lint"}
+    table = run("session", "child", *narrow, token=started["token"])
+    assert "ost_s_" in table.stdout
+    assert "ost_" not in table.stderr
+    assert run("session", "child", "--scope", "*:* on **", token=started["token"]).exit_code != 0
+    assert run("session", "child", token=started["token"]).exit_code == 2
+    assert run("session", "child", *narrow, token=house.world.ana).exit_code == 3
+
+
 @pytest.mark.req("S2")
 def test_a_session_is_killed_and_shown(run: Run, house: House) -> None:
     session = house.world.session_of(house.world.reader_token)

@@ -9,6 +9,7 @@ import pytest
 import broker.cli
 from broker.cli.output import ExitCode
 from tests.unit.broker.cli.conftest import House, Run
+from tests.unit.broker.doors.parts import FakeAgent
 
 README = Path(broker.cli.__file__).with_name("README.md").read_text("utf-8")
 
@@ -23,7 +24,7 @@ def test_every_example_of_the_readme_works(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     world = house.world
-    world.config.agents["ci-runner"] = "data"
+    world.config.agents["ci-runner"] = FakeAgent("data")
     (tmp_path / "push.json").write_text("{}")
     run("do", "git:push", token=world.pusher_token)
     [approval_id] = world.approvals_by_id
@@ -31,6 +32,7 @@ def test_every_example_of_the_readme_works(
     noun = {"session": world.ana, "do": world.reader_token, "approvals": world.ben, "audit": world.eve}
     if "git:push" in words:
         words[words.index("300")] = "0"
-    result = run(*words, token=noun[words[0]])
+    agents_own = words[:2] == ["session", "child"]
+    result = run(*words, token=world.reader_token if agents_own else noun[words[0]])
     assert program == "ostiary"
     assert result.exit_code in (ExitCode.OK, ExitCode.PENDING), result.stderr

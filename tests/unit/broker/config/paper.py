@@ -8,8 +8,11 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
 
+from connectors.aws.resource_types import RESOURCE_TYPES as AWS_TYPES
 from connectors.base import Access, CallResult, Connection, Connector, JsonObject, Operation, Plan, Transport
 from connectors.errors import InvalidParamsError, NotSentError
+from connectors.git.resource_types import RESOURCE_TYPES as GIT_TYPES
+from policies.model import ResourceType
 from vault.model import Lease
 
 
@@ -37,8 +40,15 @@ class HostOptions(BaseModel):
 class PaperConnector:
     """Plans nothing and sends nothing; the configuration asks only for its tables."""
 
-    def __init__(self, name: str, model: type[BaseModel], operations: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        model: type[BaseModel],
+        operations: Mapping[str, tuple[str, ...]],
+        types: tuple[ResourceType, ...],
+    ) -> None:
         self.name = name
+        self.resource_types = types
         self.connection_model = model
         self.services = frozenset(action.partition(":")[0] for action in operations)
         self.operations = {
@@ -63,9 +73,12 @@ class PaperConnector:
 
 
 AWS = PaperConnector(
-    "aws", LakeOptions, {"s3:GetObject": (), "s3:HeadObject": ("s3:GetObject",), "s3:ListObjectsV2": ("s3:ListBucket",)}
+    "aws",
+    LakeOptions,
+    {"s3:GetObject": (), "s3:HeadObject": ("s3:GetObject",), "s3:ListObjectsV2": ("s3:ListBucket",)},
+    AWS_TYPES,
 )
-GIT = PaperConnector("git", HostOptions, {"git:read": (), "git:push": ()})
+GIT = PaperConnector("git", HostOptions, {"git:read": (), "git:push": ()}, GIT_TYPES)
 CONNECTORS: Final[Mapping[str, Connector]] = {"aws": AWS, "git": GIT}
 
 MAIN: Final = """\

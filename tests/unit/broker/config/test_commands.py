@@ -27,7 +27,9 @@ def root(tmp_path: Path) -> Path:
 
 def test_init_writes_once_and_says_what(tmp_path: Path) -> None:
     first = run(tmp_path, "init", "-o", "json")
-    assert [Path(row["written"]).name for row in data_of(first)] == ["ostiary.yaml", "ci-runner.yaml"]
+    written = [str(Path(row["written"]).relative_to(tmp_path / "config")) for row in data_of(first)]
+    assert written[:3] == ["ostiary.yaml", "policies/ci-runner.yaml", "policies/ci-runner_test.yaml"]
+    assert {"policies/guardrails/money.yaml", "policies/guardrails/money_test.yaml"} <= set(written[3:])
     second = run(tmp_path, "init", "-o", "json")
     assert (second.exit_code, data_of(second)) == (0, [])
     assert "nothing was written" in second.stderr
@@ -83,8 +85,10 @@ def test_check_prints_notices_too(root: Path) -> None:
 
 def test_show_prints_rules_as_they_were_understood(root: Path) -> None:
     rows = data_of(run(root, "policy", "show", "ci-runner", "-o", "json"))
-    assert [row["resources"] for row in rows][:2] == ["repos/*", "repos/*/*/branches/feature/*"]
-    assert rows[2]["approval"] == "approvals within 3600s"
+    own = [row for row in rows if row["layer"] == "agent"]
+    assert [row["resources"] for row in own][:2] == ["repos/*/*", "repos/*/*/branches/feature/*"]
+    assert own[2]["approval"] == "approvals within 3600s"
+    assert {row["layer"] for row in rows} == {"guardrail", "agent"}
     assert "repos/*/*/branches/feature/*" in run(root, "policy", "show", "ci-runner").stdout
 
 
@@ -104,14 +108,18 @@ def test_explain_answers_and_its_exit_code_says_the_effect(
     assert (result.exit_code, data_of(result)["effect"]) == (code, effect)
 
 
-def test_explain_names_the_nearest_rule_and_the_fix(root: Path) -> None:
+def test_explain_names_what_nearly_granted_and_the_fix(root: Path) -> None:
     found = data_of(run(root, "policy", "explain", "ci-runner", "s3:DeleteObject", "data-lake/raw/x", "-o", "json"))
-    assert found["nearest"]["actions"] == "s3:GetObject"
-    assert found["nearest"]["place"].startswith("policies/ci-runner.yaml:")
-    assert found["fix"] == "ask the policy's owner for: `s3:DeleteObject on data-lake/raw/x`"
-    assert found["matches"] == []
-    matched = data_of(run(root, "policy", "explain", "ci-runner", "git:read", "repos/a/b", "-o", "json"))
-    assert (matched["nearest"], len(matched["matches"])) == (None, 1)
+    own = next(layer for layer in found["layers"] if layer["layer"] == "agent")
+    miss = own["near_misses"][0]
+    assert (miss["text"], miss["part"], miss["file"]) == (
+        "s3:GetObject on data-lake/raw/*", "action", "policies/ci-runner.yaml",
+    )  # fmt: skip
+    assert "s3:DeleteObject on data-lake/raw/x" in found["fix"]
+    assert own["matches"] == []
+    shown = run(root, "policy", "explain", "ci-runner", "git:read", "repos/a/b").stdout
+    assert "agent: allow" in shown
+    assert "written out: repos/*/*" in shown
 
 
 def test_what_cannot_be_explained_is_a_usage_error(root: Path) -> None:
@@ -122,4 +130,4 @@ def test_what_cannot_be_explained_is_a_usage_error(root: Path) -> None:
     broken = run(root, "policy", "show", "ci-runner")
     assert broken.exit_code == 2
     assert "policies/ci-runner.yaml:2:5: not a rule: `a`" in broken.stderr
-    assert "and 1 more" in broken.stderr
+    assert "policies/ci-runner.yaml:3:5: not a rule: `b`" in broken.stderr

@@ -79,14 +79,17 @@ def test_what_may_have_been_meant_as_a_policy_is_a_fault_and_the_rest_a_notice(t
     root = write(tmp_path, "version: 1\n", a="x")
     for name in ("b.yml", "c.YAML", "d.yaml~", "README.md", ".hidden.yaml"):
         (root / "policies" / name).write_text("")
-    (root / "policies" / "guardrails").mkdir()
+    (root / "policies" / "guards").mkdir()
     folder = read_folder(root)
     assert list(folder.files) == ["ostiary.yaml", "policies/a.yaml"]
     assert [str(finding) for finding in folder.findings] == [
         "policies/b.yml:1:1: is not read, and looks like a policy (name it `b.yaml`)",
         "policies/c.YAML:1:1: is not read, and looks like a policy (name it `c.yaml`)",
         "policies/d.yaml~:1:1: is not read, and looks like a policy (name it `d.yaml`)",
-        "policies/guardrails:1:1: folders inside `policies` are not read (move its files up, one per agent)",
+        (
+            "policies/guards:1:1: is not read: no folder of policies has this name; did you mean `guardrails`? "
+            "(move its files up, one per agent; `guardrails` and `projects` are the folders there are)"
+        ),
     ]
     assert [notice.file for notice in folder.notices] == ["policies/README.md"]
 

@@ -8,14 +8,17 @@ import pytest
 from broker.config.loader import load_configuration
 from broker.config.starter import STARTER_AGENT, STARTER_OPERATOR, write_starter
 from broker.model import Role
+from connectors.registry import build_connectors
 from policies.model import AccessRequest, Effect, Requirement
-from tests.unit.broker.config.paper import CONNECTORS
+
+CONNECTORS = build_connectors()
 
 
 def test_the_starter_is_valid_as_it_stands(tmp_path: Path) -> None:
     root = tmp_path / "new" / "config"
     written = write_starter(root)
-    assert written == [root / "ostiary.yaml", root / "policies" / "ci-runner.yaml"]
+    assert written[:2] == [root / "ostiary.yaml", root / "policies" / "ci-runner.yaml"]
+    assert root / "policies" / "guardrails" / "iam-changes.yaml" in written
     found = load_configuration(root, CONNECTORS)
     assert found.notices == ()
     assert found.operators[STARTER_OPERATOR].may(Role.APPROVER)
@@ -46,7 +49,9 @@ def test_nothing_that_is_there_is_ever_touched(tmp_path: Path) -> None:
     other = tmp_path / "other"
     (other / "policies").mkdir(parents=True)
     (other / "policies" / "ci-runner.yaml").write_text("policies: []\n")
-    assert write_starter(other) == [other / "ostiary.yaml"]
+    written = write_starter(other)
+    assert written[0] == other / "ostiary.yaml"
+    assert all("ci-runner" not in path.name for path in written)
     assert (other / "policies" / "ci-runner.yaml").read_text() == "policies: []\n"
     linked = tmp_path / "linked"
     linked.mkdir()
@@ -60,3 +65,19 @@ def test_others_may_not_read_the_starter(tmp_path: Path) -> None:
     for path in write_starter(root):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(root.stat().st_mode) == 0o700
+
+
+@pytest.mark.req("P3")
+def test_guardrails_stand_over_every_agent_from_the_beginning(tmp_path: Path) -> None:
+    write_starter(tmp_path)
+    (tmp_path / "policies" / "ci-runner.yaml").write_text('policies: ["* on **"]\n')
+    layers = load_configuration(tmp_path, CONNECTORS).layers[STARTER_AGENT]
+    arn = "arn:aws:iam::123456789012:role/deploy"
+    for action, resource, expected in (
+        ("iam:PutRolePolicy", arn, Effect.REQUIRE_APPROVAL),
+        ("git:push", "repos/acme/app/branches/main", Effect.REQUIRE_APPROVAL),
+        ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:eu-west-1:1:secret:x", Effect.DENY),
+        ("s3:GetObject", "arn:aws:s3:::data-lake/raw/x", Effect.ALLOW),
+    ):
+        request = AccessRequest(STARTER_AGENT, "example", (Requirement(action, resource),))
+        assert layers.decide(request).effect is expected, action

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,9 @@ from broker.ids import (
     TokenHash,
 )
 from broker.model import Approval, ApprovalState, IntentRecord, IntentState, Operator, Session
-from broker.store.base import EventFilter, StoredEvent
+from broker.store.base import EventFilter, Minted, StoredEvent
 from connectors.base import Connection, Operation
+from policies.model import ResourceType
 
 if TYPE_CHECKING:
     from tests.unit.broker.doors.world import World
@@ -56,6 +57,7 @@ class FakeConnector:
     services: frozenset[str]
     operations: Mapping[str, Operation]
     connection_model: type[BaseModel] = NoOptions
+    resource_types: tuple[ResourceType, ...] = ()
 
     def plan(self, action: str, params: dict[str, Any], connection: Connection) -> Any:
         raise NotImplementedError
@@ -70,10 +72,15 @@ class FakeProject:
 
 
 @dataclass
+class FakeAgent:
+    project: str
+
+
+@dataclass
 class FakeConfiguration:
     projects: dict[str, FakeProject]
     connections: dict[str, Connection]
-    agents: dict[str, str]
+    agents: dict[str, FakeAgent]
     operators: dict[str, Operator]
 
 
@@ -99,6 +106,15 @@ class FakeReader:
 
     async def killed_sessions(self, since_ns: int) -> list[SessionId]:
         return []
+
+    async def unkilled_family(self, session_id: SessionId) -> list[SessionId]:
+        return []
+
+    async def minted_below(self, root_id: SessionId, now_ns: int) -> Minted:
+        return Minted(0, 0)
+
+    async def rule_uses(self, keys: Collection[str]) -> dict[str, int]:
+        return {}
 
     async def intent(self, intent_id: IntentId) -> IntentRecord | None:
         return None

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from policies.model import Assurance
 from tests.unit.broker.doors.asgi import Client
 from tests.unit.broker.doors.world import World
 
@@ -24,6 +26,27 @@ async def test_an_approver_says_yes_and_the_intent_goes_on(client: Client, world
     assert (shown["state"], shown["decided_by"], shown["decision_reason"]) == ("approved", "ben", "fine")
     intent = await client.call("GET", f"/v1/intents/{shown['intent']}", token=world.pusher_token)
     assert intent.json()["state"] == "succeeded"
+
+
+@pytest.mark.req("H3")
+async def test_a_bearer_token_says_as_much_about_its_sender_as_a_browser(
+    client: Client, world: World, waiting: str
+) -> None:
+    for verb in ("reject", "approve"):
+        await client.call("POST", f"{APPROVALS}/{waiting}/{verb}", token=world.ben)
+    assert world.assurances == ["web", "web"]
+
+
+@pytest.mark.req("H2")
+async def test_who_may_answer_and_how_surely_they_must_be_known_is_shown(
+    client: Client, world: World, waiting: str
+) -> None:
+    [asked] = world.approvals_by_id.values()
+    shown = (await client.call("GET", f"{APPROVALS}/{waiting}", token=world.eve)).json()
+    assert (shown["approvers"], shown["assurance"]) == ([], "chat")
+    world.approvals_by_id[asked.id] = replace(asked, approvers=("ben",), assurance=Assurance.PASSKEY)
+    shown = (await client.call("GET", f"{APPROVALS}/{waiting}", token=world.eve)).json()
+    assert (shown["approvers"], shown["assurance"]) == (["ben"], "passkey")
 
 
 async def test_a_yes_needs_no_body(client: Client, world: World, waiting: str) -> None:

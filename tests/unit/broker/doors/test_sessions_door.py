@@ -23,6 +23,75 @@ async def test_an_admin_starts_a_session_and_its_token_works(client: Client, wor
     assert (me.json()["kind"], me.json()["name"], me.json()["project"]) == ("agent", "reader", "data")
 
 
+@pytest.mark.req("S1")
+async def test_a_session_is_started_with_the_scope_that_holds_it(client: Client, world: World) -> None:
+    rules = ["s3:GetObject on raw/*", "deny s3:GetObject on raw/secret"]
+    reply = await client.call("POST", SESSIONS, token=world.ana, json_body={"agent": "reader", "scope": rules})
+    shown = reply.json()["session"]
+    assert (shown["scopes"], shown["parent"], shown["added_labels"]) == ([rules], None, {})
+
+
+@pytest.mark.req("S1")
+async def test_a_session_hands_out_one_that_it_can_see_and_end(client: Client, world: World) -> None:
+    mine = world.session_of(world.reader_token)
+    body = {"scope": ["s3:GetObject on raw/*"], "ttl_seconds": 60, "labels": {"part": "lint"}}
+    reply = await client.call("POST", f"{SESSIONS}/children", token=world.reader_token, json_body=body)
+    assert reply.status == 201
+    shown = reply.json()["session"]
+    assert (shown["parent"], shown["agent"], shown["owner"]) == (mine.id, "reader", "ana")
+    assert (shown["scopes"], shown["added_labels"]) == ([body["scope"]], {"part": "lint"})
+    path = f"{SESSIONS}/{shown['id']}"
+    assert reply.headers["location"] == path
+    child_token = reply.json()["token"]
+    for token in (world.reader_token, child_token, world.eve):
+        assert (await client.call("GET", path, token=token)).status == 200
+    assert (await client.call("GET", f"{path}/events", token=world.reader_token)).status == 200
+    upwards = await client.call("DELETE", f"{SESSIONS}/{mine.id}", token=child_token)
+    stranger = await client.call("DELETE", path, token=world.pusher_token)
+    assert (upwards.kind, stranger.kind) == ("not-found", "not-found")
+    assert (await client.call("DELETE", path, token=world.reader_token)).status == 204
+    assert (await client.call("GET", "/v1/whoami", token=child_token)).kind == "session-expired"
+
+
+@pytest.mark.req("S1")
+async def test_a_scope_that_is_too_wide_is_refused_with_what_it_would_open(client: Client, world: World) -> None:
+    before = len(world.sessions_by_id)
+    reply = await client.call(
+        "POST", f"{SESSIONS}/children", token=world.reader_token, json_body={"scope": ["*:* on **"]}
+    )
+    assert (reply.status, reply.kind, reply.json()["witness"]) == (403, "scope-too-wide", {"action": "x:Y"})
+    assert len(world.sessions_by_id) == before
+
+
+@pytest.mark.parametrize("who", ["ana", "ben", "eve"])
+async def test_operators_hand_out_no_session_of_an_agent(client: Client, world: World, who: str) -> None:
+    body = {"scope": ["s3:GetObject on raw/*"]}
+    reply = await client.call("POST", f"{SESSIONS}/children", token=getattr(world, who), json_body=body)
+    assert reply.kind == "forbidden"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"scope": []},
+        {"scope": "s3:GetObject on raw/*"},
+        {"scope": [5]},
+        {"scope": [""]},
+        {"scope": ["x" * 1025]},
+        {"scope": ["s3:GetObject on raw/*"] * 65},
+        {"scope": ["s3:GetObject on raw/*"], "agent": "pusher"},
+        {"scope": ["s3:GetObject on raw/*"], "ttl_seconds": 0},
+        {"scope": ["s3:GetObject on raw/*"], "labels": {"A": "b"}},
+    ],
+)
+async def test_a_child_request_of_another_shape_is_refused(client: Client, world: World, body: dict[str, Any]) -> None:
+    before = len(world.sessions_by_id)
+    reply = await client.call("POST", f"{SESSIONS}/children", token=world.reader_token, json_body=body)
+    assert reply.kind == "malformed-request"
+    assert len(world.sessions_by_id) == before
+
+
 async def test_an_operator_learns_its_roles(client: Client, world: World) -> None:
     reply = await client.call("GET", "/v1/whoami", token=world.ben)
     assert reply.json() == {"kind": "operator", "name": "ben", "project": None, "roles": ["approver"], "session": None}
@@ -52,6 +121,8 @@ async def test_nobody_but_an_admin_starts_sessions(client: Client, world: World,
         {"agent": "reader", "labels": {"a": "b" * 257}},
         {"agent": "reader", "labels": {f"l{n}": "x" for n in range(17)}},
         {"agent": "reader", "owner": "ben"},
+        {"agent": "reader", "scope": "git:push on x"},
+        {"agent": "reader", "scope": ["git:push on x"] * 65},
     ],
 )
 async def test_a_session_request_of_another_shape_is_refused(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter
 
 from broker.clock import NS_PER_SECOND
+from broker.config.loader import load_files
+from broker.config.model import Configuration
 from broker.errors import LedgerUnavailableError
 from broker.ids import (
     ID_ENTROPY_BYTES,
@@ -31,8 +33,15 @@ from broker.model import Approval, ApprovalState, IntentDraft, IntentState, Oper
 from broker.outcome import Outcome, Problem, ProblemKind
 from broker.settings import Settings
 from connectors.base import Access, Connection, Operation
+from policies.engine import compile_policy
+from policies.explain import Explanation, explain
+from policies.layers import LayeredPolicy, compile_layers
+from policies.loader import load_policy, merge
+from policies.model import AccessRequest, Assurance, Layer, Requirement
+from tests.unit.broker.config.paper import CONNECTORS, MAIN, POLICY
 from tests.unit.broker.doors.parts import (
     CANARY,
+    FakeAgent,
     FakeClock,
     FakeConfiguration,
     FakeConnector,
@@ -62,7 +71,7 @@ class FakeSessions:
         return session
 
     async def start(
-        self, operator: Operator, *, agent: str, ttl_seconds: int, labels: dict[str, str]
+        self, operator: Operator, *, agent: str, ttl_seconds: int, labels: dict[str, str], scope: Sequence[str] = ()
     ) -> tuple[Session, str] | Problem:
         world = self._world
         if agent not in world.config.agents:
@@ -71,16 +80,41 @@ class FakeSessions:
         session = Session(
             SessionId(world.new_id("ses")),
             agent,
-            world.config.agents[agent],
+            world.config.agents[agent].project,
             operator.name,
             now,
             now + ttl_seconds * NS_PER_SECOND,
             labels=dict(labels),
+            scopes=(tuple(scope),) if scope else (),
         )
+        return self._begin(session, operator.name)
+
+    async def start_child(
+        self, parent: Session, *, scope: Sequence[str], ttl_seconds: int, labels: dict[str, str]
+    ) -> tuple[Session, str] | Problem:
+        world = self._world
+        if any(rule.startswith("*") for rule in scope):
+            return Problem(ProblemKind.SCOPE_TOO_WIDE, "the scope is too wide", extra={"witness": {"action": "x:Y"}})
+        now = world.clock.now_ns()
+        child = replace(
+            parent,
+            id=SessionId(world.new_id("ses")),
+            created_at_ns=now,
+            expires_at_ns=min(now + ttl_seconds * NS_PER_SECOND, parent.expires_at_ns),
+            scopes=(*parent.scopes, tuple(scope)),
+            parent_id=parent.id,
+            root_id=parent.family_id,
+            depth=parent.depth + 1,
+            added_labels=dict(labels),
+        )
+        return self._begin(child, parent.actor)
+
+    def _begin(self, session: Session, by: str) -> tuple[Session, str]:
+        world = self._world
         token = world.new_token("s")
         world.sessions_by_id[session.id] = session
         world.tokens[hash_token(token)] = session.id
-        world.tell("session.started", session, operator=operator.name)
+        world.tell("session.started", session, operator=by)
         return session, token
 
     async def kill(self, session_id: SessionId, operator: Operator) -> bool:
@@ -97,9 +131,16 @@ class FakeApprovals:
         self._world = world
 
     async def decide(
-        self, approval_id: ApprovalId, operator: Operator, *, approve: bool, reason: str
+        self,
+        approval_id: ApprovalId,
+        operator: Operator,
+        *,
+        approve: bool,
+        reason: str,
+        assurance: Assurance = Assurance.CHAT,
     ) -> Approval | Problem:
         world = self._world
+        world.assurances.append(assurance)
         found = world.approvals_by_id.get(approval_id)
         if found is None:
             return Problem(ProblemKind.NOT_FOUND, "there is no such approval")
@@ -143,6 +184,12 @@ class World:
     events: list[dict[str, Any]] = field(default_factory=list)
     checks: dict[str, bool | str] = field(default_factory=lambda: {"ledger": True, "vault": True})
     store_away: bool = False
+    assurances: list[Assurance] = field(default_factory=list)
+    policy: str = "policies:\n  - s3:GetObject on lake/*\n  - deny s3:GetObject on lake/secret/*\n"
+    files: dict[str, bytes] = field(
+        default_factory=lambda: {"ostiary.yaml": MAIN.encode(), "policies/ci-runner.yaml": POLICY.encode()}
+    )
+    questions: list[tuple[Session, IntentDraft, dict[str, Any], int]] = field(default_factory=list)
     asked: int = 0
     looks: int = 0
     before_second_look: Callable[[], Awaitable[None]] | None = None
@@ -161,7 +208,7 @@ class World:
                 name: Connection(name, connector, CredentialRef(f"{connector}/x"), {})
                 for name, connector in (("aws-main", "aws"), ("git-main", "git"), ("old", "retired"))
             },
-            agents={"reader": "data", "pusher": "web"},
+            agents={"reader": FakeAgent("data"), "pusher": FakeAgent("web")},
             operators={},
         )
         self.ana = self.operator("ana", Role.ADMIN)
@@ -188,7 +235,7 @@ class World:
 
     def session(self, agent: str, owner: str = "ana") -> str:
         now = self.clock.now_ns()
-        project = self.config.agents[agent]
+        project = self.config.agents[agent].project
         session = Session(SessionId(self.new_id("ses")), agent, project, owner, now, now + 3600 * NS_PER_SECOND)
         token = self.new_token("s")
         self.sessions_by_id[session.id] = session
@@ -223,6 +270,30 @@ class World:
             await self.before_second_look()
         owner, found = self.outcomes.get(intent_id, ("", None))
         return found if owner == session.id else None
+
+    def in_force(self) -> Configuration:
+        return self.draft(self.files)
+
+    def draft(self, files: Mapping[str, bytes]) -> Configuration:
+        return load_files(files, Path("config"), CONNECTORS)
+
+    def policy_of(self, session: Session) -> LayeredPolicy:
+        loaded = load_policy(self.policy.encode(), file="policies/reader.yaml")
+        return compile_layers(session.agent, (compile_policy(merge([loaded], session.agent, Layer.AGENT)),))
+
+    async def explain(
+        self, session: Session, draft: IntentDraft, *, facts: dict[str, Any], now_ns: int = 0
+    ) -> tuple[Explanation, ...] | Problem:
+        self.questions.append((session, draft, facts, now_ns))
+        if draft.action == "s3:Unknown":
+            return Problem(ProblemKind.UNKNOWN_ACTION, "no connector serves it")
+        names = [draft.resource] if draft.resource else list(draft.params)
+        asked = [Requirement(draft.action, name) for name in names]
+        policy = self.policy_of(session)
+        now = now_ns or self.clock.now_ns()
+        return tuple(
+            explain(policy, AccessRequest(session.agent, session.project, (each,), facts, now)) for each in asked
+        )
 
     async def submit(self, session: Session, draft: IntentDraft, *, wait_seconds: float) -> Outcome:
         self.drafts.append(draft)

@@ -1,0 +1,124 @@
+"""The policy decision point: what is known of the moment is gathered, and the layers of the session are asked.
+
+The same for an intent that was asked for now and for one a person approved: the facts of the first decision, which are
+kept with the approval, are taken up again; time and uses are those of the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from broker.config.model import Configuration
+from broker.facts import context_of, facts_of
+from broker.ids import SessionId
+from broker.model import IntentDraft, JsonObject, Session
+from broker.store.base import Reader
+from connectors.base import Plan
+from policies.catalogue import Catalogue
+from policies.explain import Explanation, explain
+from policies.layers import LayeredPolicy
+from policies.model import NO_USES, AccessRequest, Decision, Requirement
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A decision and what it rests on.
+
+    Args:
+        decision: The decision.
+        facts: The facts of the moment, for the ledger and for a second decision; params are not among them.
+        catalogue: What the policies were read against, for telling what rule would help.
+    """
+
+    decision: Decision
+    facts: JsonObject
+    catalogue: Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What somebody wants explained.
+
+    Args:
+        session: Who would ask; one that was made up for an operator's question has no id.
+        draft: What would be asked; its params are facts.
+        requirements: What it would need.
+        facts: Facts to suppose, in place of what is known.
+        now_ns: The moment to suppose, nanoseconds since the epoch; 0 for now.
+    """
+
+    session: Session
+    draft: IntentDraft
+    requirements: tuple[Requirement, ...]
+    facts: JsonObject
+    now_ns: int = 0
+
+
+class DecisionPoint:
+    """Asks the policies.
+
+    Args:
+        policy_of: Returns what decides for a session.
+        configuration: Returns the configuration in force.
+        reader: Counts uses of rules that may only be used so often.
+        rate_class: Notes a request of a session and returns how often it asked lately.
+        now_ns: The moment, nanoseconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        policy_of: Callable[[Session], LayeredPolicy],
+        configuration: Callable[[], Configuration],
+        reader: Reader,
+        rate_class: Callable[[SessionId], str],
+        now_ns: Callable[[], int],
+    ) -> None:
+        self._policy_of = policy_of
+        self._configuration = configuration
+        self._reader = reader
+        self._rate_class = rate_class
+        self._now_ns = now_ns
+
+    async def decide(
+        self, session: Session, draft: IntentDraft, plan: Plan, earlier: JsonObject | None = None
+    ) -> Verdict:
+        """Decide on a plan.
+
+        Args:
+            session: Who asks.
+            draft: What was asked.
+            plan: What it needs.
+            earlier: The facts of the first decision, when a person approved it since.
+
+        Raises:
+            StoreUnavailableError: uses cannot be counted, so nothing is decided.
+        """
+        policy, configuration = self._policy_of(session), self._configuration()
+        facts = facts_of(session, draft, self._rate_class(session.family_id)) if earlier is None else earlier
+        uses = await self._reader.rule_uses(policy.limited) if policy.limited else NO_USES
+        context = context_of(facts, session, draft, configuration)
+        request = AccessRequest(session.agent, session.project, plan.requirements, context, self._now_ns(), uses)
+        return Verdict(policy.decide(request), facts, configuration.catalogue)
+
+    async def explain(self, question: Question) -> tuple[Explanation, ...]:
+        """Explain what would be decided, requirement by requirement; nothing is noted or recorded.
+
+        Raises:
+            StoreUnavailableError: uses cannot be counted.
+        """
+        policy, configuration = self._policy_of(question.session), self._configuration()
+        session, draft = question.session, question.draft
+        facts = {**facts_of(session, draft, ""), **question.facts}
+        uses = await self._reader.rule_uses(policy.limited) if policy.limited else NO_USES
+        context = context_of(facts, session, draft, configuration)
+        now_ns = question.now_ns or self._now_ns()
+        return tuple(
+            explain(
+                policy,
+                AccessRequest(session.agent, session.project, (each,), context, now_ns, uses),
+                configuration.catalogue,
+            )
+            for each in question.requirements
+        )

@@ -1,0 +1,53 @@
+"""Where a request came from: the peer of the connection, or what a trusted proxy says of it.
+
+``X-Forwarded-For`` is a list to which every proxy adds the peer it saw, so it is read from its end: the first address
+that is no trusted proxy is the client. What stands before it was written by the client and says nothing. Without
+trusted proxies the header is not looked at.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+from starlette.types import Scope
+
+Address = IPv4Address | IPv6Address
+
+
+def client_address(scope: Scope, trusted: tuple[IPv6Network, ...]) -> str:
+    """Return the address a request came from in its usual form; empty when it is not known.
+
+    Args:
+        scope: Of the request.
+        trusted: Networks of proxies whose word is taken.
+    """
+    peer = _address((scope.get("client") or ("", 0))[0])
+    if peer is None or not _within(peer, trusted):
+        return str(peer or "")
+    for item in reversed(_forwarded(scope)):
+        hop = _address(item)
+        if hop is None:
+            return ""
+        if not _within(hop, trusted):
+            return str(hop)
+        peer = hop
+    return str(peer)
+
+
+def _forwarded(scope: Scope) -> list[str]:
+    values = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    return [item.strip() for value in values for item in value.split(",")] if values else []
+
+
+def _address(text: str) -> Address | None:
+    try:
+        found = ip_address(text)
+    except ValueError:
+        return None
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return mapped or found
+
+
+def _within(address: Address, trusted: tuple[IPv6Network, ...]) -> bool:
+    wide = IPv6Address(f"::ffff:{address}") if isinstance(address, IPv4Address) else address
+    return any(wide in network for network in trusted)

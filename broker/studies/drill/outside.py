@@ -1,0 +1,86 @@
+"""The world as a drill sees it: nothing is lent, nothing is sent, and every try is noted.
+
+A drill asks for what must be denied or must wait for a person. Should the broker go further all the same, it ends here,
+and the report says how far it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Any, Final, NoReturn
+
+from broker.ids import IntentId
+from broker.redaction import StreamScanner
+from connectors.base import UpstreamResponse
+from connectors.errors import NotSentError
+from vault.errors import SealedError
+from vault.model import CredentialRef, Lease
+
+_REFUSED: Final = "a drill has no outside"
+
+
+class _Closed(AbstractAsyncContextManager[Any]):
+    """A context nobody can enter.
+
+    Args:
+        error: Raised to whoever tries.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def __aenter__(self) -> NoReturn:
+        raise self._error
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Do nothing: it was never entered."""
+
+
+class Outside:
+    """Stands for the vault, the way out and the queue; refuses all that would act.
+
+    Attributes:
+        tried: What the broker wanted of the outside, in order: a word and what it was for.
+    """
+
+    def __init__(self) -> None:
+        self.tried: list[str] = []
+
+    def lease(self, credential: CredentialRef, *, host: str, purpose: str) -> AbstractAsyncContextManager[Lease]:
+        """Refuse to lend a credential; see `broker.ports.Leases`."""
+        self.tried.append(f"lease {credential} for {host or 'no host'} ({purpose})")
+        return _Closed(SealedError(_REFUSED))
+
+    def request(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes = b""
+    ) -> AbstractAsyncContextManager[UpstreamResponse]:
+        """Refuse to send; see `connectors.base.Transport`."""
+        self.tried.append(f"{method} {url} ({len(headers)} headers, {len(body)} bytes)")
+        return _Closed(NotSentError(_REFUSED))
+
+    async def scrub(self, data: bytes) -> tuple[bytes, int]:
+        """Refuse to scan: there is no result whose secrets could be masked; see `broker.redaction.Scrubber`."""
+        self.tried.append(f"scrub {len(data)} bytes")
+        raise SealedError(_REFUSED)
+
+    def scanner(self) -> StreamScanner:
+        """Refuse likewise."""
+        self.tried.append("scan a stream")
+        raise SealedError(_REFUSED)
+
+    async def health(self) -> bool | str:
+        """Return what the vault is: not there."""
+        return _REFUSED
+
+    async def send(self, intent_id: IntentId, fence: int) -> bool:
+        """Note that approved work was to be done; see `broker.ports.WorkQueue`."""
+        self.tried.append(f"queue {intent_id} at fence {fence}")
+        return False
+
+    async def alive(self) -> bool:
+        """Return that nothing waits for work."""
+        return False
