@@ -15,10 +15,10 @@ from broker.ids import SessionId
 from broker.model import IntentDraft, JsonObject, Session
 from broker.store.base import Reader
 from connectors.base import Plan
-from policies.catalogue import Catalogue
-from policies.explain import Explanation, explain
+from policies.answers.explain import Explanation, explain
 from policies.layers import LayeredPolicy
 from policies.model import NO_USES, AccessRequest, Decision, Requirement
+from policies.resources.catalogue import Catalogue
 
 
 @dataclass(frozen=True, slots=True)

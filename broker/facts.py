@@ -10,7 +10,7 @@ from typing import Final
 
 from broker.config.model import Configuration
 from broker.model import IntentDraft, JsonObject, Session
-from policies.facts import flatten_params
+from policies.conditions.facts import flatten_params
 from policies.model import Fact
 
 LABEL: Final = "session."

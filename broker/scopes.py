@@ -12,11 +12,11 @@ from broker.config.model import Configuration
 from broker.model import JsonObject, Session
 from broker.outcome import Problem, ProblemKind
 from policies.analysis.coverage import Witness, wider
-from policies.catalogue import Catalogue
 from policies.digest import policy_version
 from policies.errors import LoadError, quote
-from policies.loader import load_scope
+from policies.language.loader import load_scope
 from policies.model import Layer, PolicySet
+from policies.resources.catalogue import Catalogue
 
 SEARCH_BUDGET: Final = 2_000
 """Steps of one search of `policies.analysis.coverage`, tens of milliseconds: an agent chooses what is searched."""

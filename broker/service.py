@@ -31,11 +31,11 @@ from broker.settings import Settings
 from broker.store.base import Change, EventType, Insert, Outputs, Reader, new_event
 from broker.verdicts import outcome_of
 from connectors.base import Connector
-from policies.actions import canonical_action
+from policies.answers.explain import Explanation
 from policies.digest import policy_version
 from policies.engine import CompiledPolicy, compile_policy
 from policies.errors import PolicyError
-from policies.explain import Explanation
+from policies.language.actions import canonical_action
 from policies.layers import LayeredPolicy, compile_layers
 from policies.model import Layer, PolicySet, Requirement
 

@@ -12,9 +12,9 @@ from broker.outcome import Outcome, Problem, ProblemKind
 from broker.redaction import BodyTooLargeError, CleanResult
 from connectors.base import Access, CallResult, Plan
 from connectors.errors import NotSentError, UpstreamRefusedError
-from policies.catalogue import UNCHECKED, Catalogue
-from policies.fixes import fix_for
+from policies.answers.fixes import fix_for
 from policies.model import Decision, Effect, Reason
+from policies.resources.catalogue import UNCHECKED, Catalogue
 from vault.errors import CredentialMissingError, LeaseRefusedError, VaultError
 
 WITHHELD: Final = {"withheld": "the result could not be scanned for secrets and is not released"}

@@ -7,7 +7,7 @@ canonical name, a resource with control characters, a foreign agent, a fault of 
 
 Where several layers speak (`policies.layers`), each is asked by itself and the strictest answer counts. A guardrail
 that is silent objects to nothing, silence of any other layer is a denial, and without any other layer nothing is
-granted. What one layer says is in `policies.rulebook`.
+granted. What one layer says is in `policies.lookup.rulebook`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from policies.actions import is_canonical
-from policies.entries import Entry
 from policies.errors import PolicyError, quote
+from policies.language.actions import is_canonical
+from policies.lookup.entries import Entry
+from policies.lookup.rulebook import RuleBook, quoted
+from policies.lookup.trie import split
 from policies.model import (
     AccessRequest,
     ApprovalTerms,
@@ -31,9 +33,7 @@ from policies.model import (
     Requirement,
     UseLimit,
 )
-from policies.patterns import MAX_RESOURCE_CHARS, UNKNOWN
-from policies.rulebook import RuleBook, quoted
-from policies.trie import split
+from policies.patterns.pattern import MAX_RESOURCE_CHARS, UNKNOWN
 
 MAX_REQUIREMENTS: Final = 4096
 """Requirements of one request; S3 deletes at most 1000 objects at once."""

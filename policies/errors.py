@@ -5,6 +5,9 @@ PolicyError
   LoadError      the YAML is sound and the policy in it is not; carries findings
   PatternError   one pattern cannot be compiled; has no place, the loader adds it
   RuleTextError  one rule cannot be read; knows the place inside the rule
+  ConditionError (`conditions.operators`) a condition no loader makes; found when a policy is compiled
+  BoundError     (`lookup.bounds`) the rules are sound and looking one up could take too long
+  CatalogueError (`resources.templates`) what connectors declare cannot be told apart; a fault of the build
 
 A denial is never here: it is a `policies.model.Decision`. Messages are lower case, have no full stop, put user input in
 backticks with invisible characters spelled out, and are safe to print on a terminal.

@@ -124,7 +124,7 @@ class ApprovalTerms:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One test on one fact of the context; see `policies.conditions` for the operators.
+    """One test on one fact of the context; see `policies.conditions.guards` for the operators.
 
     Args:
         key: Name of the fact: ``source_ip``, ``params.InstanceType``, ``session.branch``.
@@ -145,7 +145,7 @@ class Rule:
         id: Unique within its policy set; the author's ``id:`` or one derived from the file's name and the line.
         effect: What the rule says when it matches.
         actions: Action patterns, at least one; ``*`` stays inside its segment, a final ``*`` matches the rest.
-        resources: Resource patterns written out in full (`policies.patterns`), at least one.
+        resources: Resource patterns written out in full (`policies.patterns.pattern`), at least one.
         span: Place in the file.
         approval: Present exactly when ``effect`` is REQUIRE_APPROVAL.
         description: The author's words, shown to people only.

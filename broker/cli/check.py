@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 
 from broker.cli.context import settings_from
 from broker.cli.output import ExitCode, OutputFormat, OutputOption, clean, emit, say
+from broker.cli.source import caret
 
 if TYPE_CHECKING:
     from broker.config.model import Configuration
@@ -21,6 +23,7 @@ def check(
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Check the whole configuration, offline; exit code 2 when it cannot be used."""
+    from broker.config.files import read_folder
     from broker.config.loader import load_configuration
     from broker.errors import ConfigError
     from connectors.registry import build_connectors
@@ -31,7 +34,7 @@ def check(
     except ConfigError as error:
         report = {"ok": False, "root": str(root), "findings": [_plain(each) for each in error.findings]}
     if output is OutputFormat.TABLE:
-        _tell(report)
+        _tell(report, read_folder(root).files)
     else:
         emit(report, output)
     if not report["ok"]:
@@ -66,10 +69,12 @@ def _plain(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _tell(report: dict[str, Any]) -> None:
+def _tell(report: dict[str, Any], files: Mapping[str, bytes]) -> None:
     """Print places as ``file:line:column``, which editors and terminals make links of; then one line in sum."""
     for finding in report["findings"]:
         typer.echo(clean(_line(finding, "error")))
+        for line in caret(finding["file"], finding["line"], finding["column"], files):
+            typer.echo(clean(line))
     for notice in report.get("notices", []):
         typer.echo(clean(_line(notice, "notice")))
     if report["ok"]:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from broker.errors import Finding
+from policies.document.strict_yaml import MAX_BYTES
 from policies.errors import did_you_mean, quote
-from policies.strict_yaml import MAX_BYTES
 
 MAIN_FILE: Final = "ostiary.yaml"
 POLICY_FOLDER: Final = "policies"

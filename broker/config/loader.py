@@ -23,11 +23,11 @@ from broker.config.sections import Sections, read_sections
 from broker.errors import ConfigError, Finding
 from broker.model import Operator, Role
 from connectors.base import Connector
-from policies.catalogue import Catalogue, build_catalogue
 from policies.errors import Finding as PolicyFinding
 from policies.errors import YamlError, did_you_mean, quote
-from policies.loader import DEFAULT_CHANNEL, LoadedPolicy
+from policies.language.loader import DEFAULT_CHANNEL, LoadedPolicy
 from policies.model import Rule
+from policies.resources.catalogue import Catalogue, build_catalogue
 
 _DOMAIN: Final = "ostiary/configuration/v1"
 

@@ -15,9 +15,9 @@ from broker.errors import Finding
 from broker.ids import Digest
 from broker.model import Operator
 from connectors.base import Connection
-from policies.catalogue import Catalogue
 from policies.engine import CompiledPolicy
 from policies.layers import LayeredPolicy
+from policies.resources.catalogue import Catalogue
 
 
 @dataclass(frozen=True, slots=True)

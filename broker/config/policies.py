@@ -15,13 +15,13 @@ from pathlib import PurePosixPath
 
 from broker.config.files import BOUNDARY_FOLDER, GUARDRAIL_FOLDER, POLICY_FOLDER
 from broker.config.model import Agent
-from policies.catalogue import Catalogue
 from policies.engine import CompiledPolicy, compile_policy
 from policies.errors import Finding, LoadError, PolicyError, YamlError
+from policies.language.loader import LoadedPolicy, load_policy, merge
 from policies.layers import LayeredPolicy, compile_layers
-from policies.loader import LoadedPolicy, load_policy, merge
 from policies.model import Layer
-from policies.patterns import compile_pattern
+from policies.patterns.pattern import compile_pattern
+from policies.resources.catalogue import Catalogue
 
 
 @dataclass(slots=True)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from broker.config.files import BOUNDARY_FOLDER, GUARDRAIL_FOLDER, MAIN_FILE, POLICY_FOLDER, Folder, is_policy
 from broker.errors import BrokerError
+from policies.document.strict_yaml import MAX_BYTES
 from policies.errors import quote
-from policies.strict_yaml import MAX_BYTES
 
 if TYPE_CHECKING:
     from git.objects import Blob, Tree

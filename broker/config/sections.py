@@ -23,10 +23,10 @@ from pydantic import BaseModel, ValidationError
 from broker.config.model import Agent, Channel, ChannelKind, Project
 from broker.model import Operator, Role
 from connectors.base import Connection, Connector, JsonObject
+from policies.document.nodes import Fields, Node, Reader, describe, to_json
+from policies.document.strict_yaml import parse
 from policies.errors import Finding, did_you_mean, quote
-from policies.loader import CHANNEL, NAME
-from policies.nodes import Fields, Node, Reader, describe, to_json
-from policies.strict_yaml import parse
+from policies.language.loader import CHANNEL, NAME
 from vault.model import CredentialRef
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from broker.doors.principals import READERS, Broker, Principal, require
 from broker.doors.views import ActionsView, ActionView
 from broker.model import Operator, Session
 from connectors.base import Operation
+from policies.answers.speaking import rules_about
 from policies.layers import LayeredPolicy
-from policies.speaking import rules_about
 
 router = APIRouter(tags=["actions"])
 

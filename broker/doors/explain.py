@@ -20,9 +20,9 @@ from broker.doors.requests import parse_body, read_body
 from broker.ids import SessionId
 from broker.model import IntentDraft, Operator, Session
 from broker.outcome import Problem, ProblemKind
-from policies.explain import to_json
+from policies.answers.explain import to_json
+from policies.conditions.moments import parse_moment
 from policies.model import Effect
-from policies.moments import parse_moment
 
 MAX_BODY_BYTES: Final = 256 << 10
 

@@ -31,8 +31,8 @@ from broker.studies.records import RecordedIntent, recorded
 from broker.studies.replay import replay
 from broker.studies.suggest import suggest
 from broker.studies.unused import unused
+from policies.language.schema import policy_schema
 from policies.model import Requirement
-from policies.schema import policy_schema
 
 MAX_BODY_BYTES: Final = 8 << 20
 MAX_FILES: Final = 1_000

@@ -15,7 +15,7 @@ from broker.outcome import Outcome, Problem
 from broker.settings import Settings
 from broker.store.base import Outputs, Reader
 from connectors.base import Connection, Connector
-from policies.explain import Explanation
+from policies.answers.explain import Explanation
 from policies.layers import LayeredPolicy
 from policies.model import Assurance
 

@@ -17,8 +17,8 @@ from broker.ids import ApprovalId
 from broker.model import Approval, ApprovalState, IntentState, Operator, Role, Session
 from broker.outcome import Outcome
 from connectors.base import Access, Operation
+from policies.answers.speaking import Spoken
 from policies.model import Assurance
-from policies.speaking import Spoken
 
 MAX_RULES: Final = 50
 """Rules listed beside one operation."""

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from broker.config.model import Configuration
 from broker.model import JsonObject, Role
-from policies.actions import canonical_action
 from policies.analysis.can_i import Grant, can_i
 from policies.analysis.diff import Difference, diff
 from policies.analysis.lint import lint
 from policies.analysis.remarks import Code, Lint
 from policies.analysis.who_can import Answer, Facts, who_can
+from policies.language.actions import canonical_action
 from policies.model import Assurance, Fact, Layer, PolicySet, Requirement
 
 SURFACES = (Assurance.CHAT, Assurance.WEB)

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from broker.studies.records import RecordedIntent
+from policies.conditions.facts import AGENT_ID, PROJECT, TIME
 from policies.engine import CompiledPolicy, compile_policy
 from policies.errors import PolicyError
-from policies.facts import AGENT_ID, PROJECT, TIME
 from policies.layers import LayeredPolicy
 from policies.model import AccessRequest, Condition, Effect, Layer, PolicySet, PolicyVersion, Requirement, Rule
-from policies.patterns import UNKNOWN, Pattern, compile_pattern
+from policies.patterns.pattern import UNKNOWN, Pattern, compile_pattern
 
 RANK: Final = {Effect.ALLOW: 0, Effect.REQUIRE_APPROVAL: 1, Effect.DENY: 2}
 """The order of strictness."""

@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from broker.studies.summary import sum_up
-from policies.catalogue import Catalogue
 from policies.errors import PolicyError
+from policies.language.rule_text import parse_rule
 from policies.model import Effect, Requirement, Rule
-from policies.patterns import compile_pattern
-from policies.rule_text import parse_rule
+from policies.patterns.pattern import compile_pattern
+from policies.resources.catalogue import Catalogue
 
 MAX_OFFERED: Final = 25
 """Rules in place of one; a longer list is no help to anybody."""

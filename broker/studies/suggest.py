@@ -17,13 +17,13 @@ from broker.studies.matches import Matcher
 from broker.studies.narrower import narrower_rules
 from broker.studies.records import RecordedIntent
 from broker.studies.rewriting import fresh_file, list_items, rewrite
-from policies.catalogue import UNCHECKED, Catalogue
+from policies.answers.fixes import literal_rule
 from policies.engine import CompiledPolicy, compile_policy
 from policies.errors import PolicyError
-from policies.fixes import literal_rule
+from policies.language.loader import load_policy
 from policies.layers import LayeredPolicy, compile_layers
-from policies.loader import load_policy
 from policies.model import Effect, Layer, PolicySet, PolicyVersion, Requirement, Rule
+from policies.resources.catalogue import UNCHECKED, Catalogue
 
 MAX_KEPT: Final = 5_000
 """Different requirements that are remembered of one agent; with more, its policy is left as it is."""

@@ -14,9 +14,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from policies.catalogue import Catalogue
-from policies.fixes import literal_rule
+from policies.answers.fixes import literal_rule
 from policies.model import Requirement
+from policies.resources.catalogue import Catalogue
 
 FEW: Final = 5
 """Up to so many different segments at one place are named one by one."""

@@ -17,9 +17,9 @@ from broker.model import JsonObject
 from broker.studies.matches import RANK, Match, Matcher
 from broker.studies.narrower import narrower_rules
 from broker.studies.records import RecordedIntent
-from policies.catalogue import UNCHECKED, Catalogue
 from policies.layers import LayeredPolicy
 from policies.model import Effect, Layer, Requirement, Rule
+from policies.resources.catalogue import UNCHECKED, Catalogue
 
 MAX_KEPT: Final = 1_000
 """Different requirements that are remembered of a rule; one that answered more is wide because it has to be."""

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from policies.actions import is_canonical
 from policies.analysis.languages import Automaton, read
-from policies.patterns import compile_pattern
+from policies.language.actions import is_canonical
+from policies.patterns.pattern import compile_pattern
 
 _LETTERS: Final = (
     string.ascii_lowercase,

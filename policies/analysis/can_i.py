@@ -16,10 +16,10 @@ from policies.analysis.containment import contained, overlap
 from policies.analysis.languages import NO_VALUES
 from policies.analysis.levels import Level
 from policies.analysis.readable import example_of, in_words
-from policies.catalogue import UNCHECKED, Catalogue
 from policies.layers import LayeredPolicy
 from policies.model import Effect, Layer, Requirement, Rule
-from policies.patterns import compile_pattern
+from policies.patterns.pattern import compile_pattern
+from policies.resources.catalogue import UNCHECKED, Catalogue
 
 _ASKED: Final = (Level.DENY, Level.APPROVAL)
 _ALLOWED: Final = (Level.DENY, Level.ALLOW)

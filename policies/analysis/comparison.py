@@ -23,7 +23,7 @@ from policies.analysis.scenarios import Scenario, scenarios
 from policies.analysis.terms import ALWAYS, restricts, terms_of
 from policies.analysis.walk import BUDGET, UndecidedError, Word, walk
 from policies.model import Effect, PolicySet, Requirement, Rule
-from policies.patterns import compile_pattern
+from policies.patterns.pattern import compile_pattern
 
 Change = tuple[Level, Level]
 """What was permitted and what is to be."""

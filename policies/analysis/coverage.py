@@ -21,8 +21,8 @@ from policies.analysis.languages import NO_VALUES
 from policies.analysis.levels import Level
 from policies.analysis.readable import example_of, in_words
 from policies.analysis.walk import BUDGET
-from policies.catalogue import UNCHECKED, Catalogue
 from policies.model import Effect, Layer, PolicySet, PolicyVersion, Requirement, Rule, Span
+from policies.resources.catalogue import UNCHECKED, Catalogue
 
 
 class Conditions(StrEnum):

@@ -15,8 +15,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
-from policies.tokens import Star, read_tokens
-from policies.variables import Variable
+from policies.patterns.tokens import Star, read_tokens
+from policies.patterns.variables import Variable
 
 NO_VALUES: Final[Mapping[str, str]] = MappingProxyType({})
 SEPARATORS: Final = "/:"
@@ -42,7 +42,7 @@ def read(pattern: str, values: Mapping[str, str] = NO_VALUES, *, forbids: bool =
     """Return a pattern as letters and wildcards.
 
     Args:
-        pattern: As `policies.patterns` defines it, variables included.
+        pattern: As `policies.patterns.pattern` defines it, variables included.
         values: Variables whose value is known; they are read as that text.
         forbids: True for a pattern of a deny rule, which matches widely where a value does not fit.
 

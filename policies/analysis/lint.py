@@ -14,9 +14,9 @@ from policies.analysis.lint_pairs import Neighbours, under_other_layers
 from policies.analysis.lint_people import lint_people
 from policies.analysis.lint_rules import RuleLinter
 from policies.analysis.remarks import SEVERITIES, Code, Lint
-from policies.catalogue import UNCHECKED, Catalogue
 from policies.errors import quote
 from policies.model import Assurance, Effect, Layer, PolicySet
+from policies.resources.catalogue import UNCHECKED, Catalogue
 
 ALL_SURFACES: Final = tuple(Assurance)
 _OUTER: Final = frozenset({Layer.GUARDRAIL, Layer.BOUNDARY})

@@ -8,17 +8,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from policies.actions import ANNOUNCED
 from policies.analysis.languages import compatible, loosen, read
 from policies.analysis.readable import shapes_of
 from policies.analysis.remarks import Code, Lint, remark
 from policies.analysis.walk import meet
-from policies.catalogue import Catalogue
 from policies.errors import did_you_mean, quote
+from policies.language.actions import ANNOUNCED
 from policies.model import Effect, Rule
-from policies.patterns import compile_pattern
-from policies.templates import SEPARATOR, Kind, Shape
-from policies.tokens import Star, read_tokens
+from policies.patterns.pattern import compile_pattern
+from policies.patterns.tokens import Star, read_tokens
+from policies.resources.catalogue import Catalogue
+from policies.resources.templates import SEPARATOR, Kind, Shape
 
 _EVERYTHING: Final = frozenset({"*", "**"})
 _STARS: Final = re.compile(r"\*+")

@@ -11,10 +11,10 @@ from policies.analysis.action_classes import classes_of
 from policies.analysis.comparison import Comparison, Found
 from policies.analysis.languages import Tokens, Wild, read, word_of
 from policies.analysis.walk import meet
-from policies.catalogue import Catalogue
 from policies.model import Requirement, ResourceType, Rule
-from policies.patterns import compile_pattern
-from policies.templates import SEPARATOR, Shape, compile_template
+from policies.patterns.pattern import compile_pattern
+from policies.resources.catalogue import Catalogue
+from policies.resources.templates import SEPARATOR, Shape, compile_template
 
 _BUDGET: Final = 5_000
 """Steps spent on finding a nicer witness than the one that is there."""

@@ -14,7 +14,7 @@ from itertools import permutations, product
 from typing import Final
 
 from policies.analysis.terms import ALWAYS, Term, Terms, Test, Uses, implied, implies
-from policies.facts import TIME
+from policies.conditions.facts import TIME
 
 MAX_TERMS: Final = 6
 """Terms looked at in every combination: 3 to the power of 6 scenarios. Beyond, only the terms of one rule at a time

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from policies.addresses import parse_network
-from policies.facts import TIME
+from policies.conditions.addresses import parse_network
+from policies.conditions.facts import TIME
+from policies.conditions.operators import Op
 from policies.model import Condition, Effect, Layer, Rule, Scalar
-from policies.operators import Op
 
 Operand = tuple[str, Scalar]
 """A value with the name of its kind, so that 1 and true stay apart."""

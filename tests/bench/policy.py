@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from policies.engine import compile_policy
+from policies.language.loader import load_policy
 from policies.layers import LayeredPolicy
-from policies.loader import load_policy
 from policies.model import AccessRequest, Effect, Layer
 from tests.bench import policy_rivals, policy_traps, policy_workload
 from tests.bench.timing import Result, median, ratio

@@ -14,7 +14,7 @@ import casbin  # type: ignore[import-untyped]  # it ships no types
 import cedarpy
 
 from policies.model import AccessRequest, Effect, Rule
-from policies.patterns import compile_pattern
+from policies.patterns.pattern import compile_pattern
 
 _MODEL = """
 [request_definition]

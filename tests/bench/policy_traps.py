@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import product
 
-from policies.bounds import BoundError
 from policies.engine import CompiledPolicy, compile_policy
+from policies.lookup.bounds import BoundError
 from policies.model import (
     AccessRequest,
     ApprovalTerms,
@@ -21,7 +21,7 @@ from policies.model import (
     Rule,
     Span,
 )
-from policies.patterns import MAX_RESOURCE_CHARS, MAX_STARS, UNKNOWN
+from policies.patterns.pattern import MAX_RESOURCE_CHARS, MAX_STARS, UNKNOWN
 
 _LARGEST = 10_000
 

@@ -31,7 +31,7 @@ from connectors.errors import (
     UpstreamRefusedError,
 )
 from connectors.registry import REGISTRY, build_connectors
-from policies.catalogue import build_catalogue
+from policies.resources.catalogue import build_catalogue
 from tests.fakes import Answer, FakeLease, FakeTransport
 from vault.model import CredentialKind, CredentialRef
 

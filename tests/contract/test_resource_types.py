@@ -6,10 +6,10 @@ import pytest
 
 from connectors.base import Operation
 from connectors.registry import build_connectors
-from policies.catalogue import build_catalogue
+from policies.language.rule_text import parse_rule
 from policies.model import Effect, ResourceType
-from policies.rule_text import parse_rule
-from policies.templates import compile_template
+from policies.resources.catalogue import build_catalogue
+from policies.resources.templates import compile_template
 
 CONNECTORS = build_connectors()
 ROWS = [row for connector in CONNECTORS.values() for row in connector.operations.values()]

@@ -13,8 +13,8 @@ import atheris
 with atheris.instrument_imports(include=["policies"]):
     from policies.engine import compile_policy
     from policies.errors import PolicyError
-    from policies.fmt import format_policy
-    from policies.loader import LoadedPolicy, load_policy, merge
+    from policies.language.fmt import format_policy
+    from policies.language.loader import LoadedPolicy, load_policy, merge
     from policies.model import AccessRequest, Layer, Requirement, Rule, Span
 
 FILE = "policies/fuzz.yaml"

@@ -14,7 +14,7 @@ with atheris.instrument_imports(include=["policies"]):
     from policies.engine import compile_policy
     from policies.errors import PolicyError
     from policies.model import AccessRequest, Effect, PolicySet, PolicyVersion, Requirement, Rule, Span
-    from policies.patterns import compile_pattern
+    from policies.patterns.pattern import compile_pattern
 
 ALPHABET = "ab/:*-"
 

@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.conditions import compile_guard, failing_condition, flatten_params, has_ended, why_not
+from policies.conditions.guards import compile_guard, failing_condition, flatten_params, has_ended, why_not
+from policies.conditions.moments import parse_moment, written
+from policies.conditions.operators import Op
+from policies.conditions.windows import DAYS
+from policies.conditions.zones import load_zone
 from policies.model import AccessRequest, Condition, Effect, Fact, Requirement, Rule, Scalar, Span
-from policies.moments import parse_moment, written
-from policies.operators import Op
-from policies.windows import DAYS
-from policies.zones import load_zone
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = 1_000_000_000

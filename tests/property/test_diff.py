@@ -15,6 +15,7 @@ from policies.analysis.changes import changed_rules
 from policies.analysis.comparison import Comparison
 from policies.analysis.coverage import Conditions, wider
 from policies.analysis.diff import Difference, Kind, diff
+from policies.conditions.operators import Op
 from policies.engine import compile_policy
 from policies.model import (
     AccessRequest,
@@ -28,7 +29,6 @@ from policies.model import (
     Rule,
     Span,
 )
-from policies.operators import Op
 
 LEVEL = {Effect.DENY: 0, Effect.REQUIRE_APPROVAL: 1, Effect.ALLOW: 2}
 ACTIONS = st.sampled_from(["a:R", "a:W", "a:*", "*:R", "*"])

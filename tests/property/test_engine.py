@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from policies.bounds import BoundError
 from policies.digest import policy_version, rule_key
 from policies.engine import compile_policy, decide
 from policies.layers import LayeredPolicy, compile_layers
+from policies.lookup.bounds import BoundError
 from policies.model import (
     AccessRequest,
     ApprovalTerms,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from policies.bounds import BoundError
-from policies.catalogue import build_catalogue
+from policies.answers.explain import explain, to_json
+from policies.answers.matching import matching_rules
+from policies.answers.near_misses import MAX_NEAR_MISSES
 from policies.digest import rule_key
 from policies.engine import compile_policy
-from policies.explain import explain, to_json
 from policies.layers import LayeredPolicy, compile_layers
-from policies.matching import matching_rules
+from policies.lookup.bounds import BoundError
 from policies.model import (
     AccessRequest,
     ApprovalTerms,
@@ -26,8 +26,8 @@ from policies.model import (
     Rule,
     Span,
 )
-from policies.near_misses import MAX_NEAR_MISSES
-from policies.patterns import UNKNOWN
+from policies.patterns.pattern import UNKNOWN
+from policies.resources.catalogue import build_catalogue
 
 RANK = {Effect.ALLOW: 0, Effect.REQUIRE_APPROVAL: 1, Effect.DENY: 2}
 CATALOGUE = build_catalogue([ResourceType("a/thing", "x/{one}/{rest=**}", ("a:*",))], {})

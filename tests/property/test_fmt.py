@@ -7,15 +7,15 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.comments import read_notes
+from policies.document.comments import read_notes
+from policies.document.nodes import to_json
+from policies.document.repair import build_repaired
+from policies.document.strict_yaml import decode, scalars
 from policies.errors import YamlError
-from policies.fmt import format_policy
-from policies.loader import load_policy
+from policies.language.fmt import format_policy
+from policies.language.loader import load_policy
+from policies.language.options import OPTIONS
 from policies.model import Rule, Span
-from policies.nodes import to_json
-from policies.options import OPTIONS
-from policies.repair import build_repaired
-from policies.strict_yaml import decode, scalars
 
 RULES = ("git:read on repos/acme/*", "s3:Get*,s3:List* on data-lake/raw/*", "x:Do on *", "y:Do on a/**/b")
 OPTION_LINES = {

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from connectors.aws.resource_types import RESOURCE_TYPES as AWS
 from connectors.git.resource_types import RESOURCE_TYPES as GIT
-from policies.catalogue import build_catalogue
+from policies.language.rule_text import parse_rule
 from policies.model import Effect, ResourceType
-from policies.patterns import compile_pattern
-from policies.rule_text import parse_rule
-from policies.templates import Shape, compile_template
+from policies.patterns.pattern import compile_pattern
+from policies.resources.catalogue import build_catalogue
+from policies.resources.templates import Shape, compile_template
 
 STREAM = ResourceType("log/stream", "group:{group=**}:stream:{stream}", ("log:Read",))
 TYPES = (*GIT, *AWS, STREAM)

@@ -9,9 +9,10 @@ import typer
 
 from broker.cli.context import settings_from
 from broker.cli.output import ExitCode, clean, fail, say
+from broker.cli.source import caret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from broker.config.model import Configuration
     from broker.errors import ConfigError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 def configuration(ctx: typer.Context) -> Configuration:
     """Return the configuration folder's content; ends the command with its faults when it cannot be used."""
+    from broker.config.files import read_folder
     from broker.config.loader import load_configuration
     from broker.errors import ConfigError
     from connectors.registry import build_connectors
@@ -29,7 +31,7 @@ def configuration(ctx: typer.Context) -> Configuration:
     try:
         return load_configuration(settings_from(ctx).config_dir, build_connectors())
     except ConfigError as error:
-        faulty(error)
+        faulty(error, read_folder(settings_from(ctx).config_dir).files)
 
 
 def draft(ctx: typer.Context, place: str) -> Configuration:
@@ -51,14 +53,16 @@ def draft(ctx: typer.Context, place: str) -> Configuration:
         faulty(error)
 
 
-def faulty(error: ConfigError) -> NoReturn:
-    """Print the faults of a configuration and end the command.
+def faulty(error: ConfigError, files: Mapping[str, bytes] | None = None) -> NoReturn:
+    """Print the faults of a configuration, with their lines where the files are given, and end the command.
 
     Raises:
         typer.Exit: always.
     """
     for finding in error.findings:
         say(clean(str(finding)))
+        for line in caret(finding.file, finding.line, finding.column, files or {}):
+            say(clean(line))
     fail("the configuration cannot be used", ExitCode.USAGE, fix="see `ostiary check`")
 
 
@@ -75,7 +79,7 @@ def moment(text: str) -> int:
     """Return a moment in nanoseconds since the epoch, now when none is given; ends the command when it is none."""
     import time
 
-    from policies.moments import parse_moment
+    from policies.conditions.moments import parse_moment
 
     if not text:
         return time.time_ns()
@@ -115,7 +119,7 @@ def pairs(words: Iterable[str], option: str) -> dict[str, str]:
 
 def plain_rule(rule: Rule) -> dict[str, Any]:
     """Return a rule for people and programs."""
-    from policies.moments import written
+    from policies.conditions.moments import written
 
     terms = rule.approval
     return {

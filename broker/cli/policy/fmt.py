@@ -50,7 +50,7 @@ def _all(root: Path) -> list[Path]:
 
 def _formatted(path: Path, data: bytes) -> bytes | None:
     from policies.errors import PolicyError, render
-    from policies.fmt import format_policy
+    from policies.language.fmt import format_policy
 
     try:
         return format_policy(data, path.name)

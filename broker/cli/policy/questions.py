@@ -12,7 +12,7 @@ from broker.cli.policy.context import configuration, layers_of, moment, pairs
 
 if TYPE_CHECKING:
     from broker.config.model import Configuration
-    from policies.explain import Explanation
+    from policies.answers.explain import Explanation
     from policies.model import AccessRequest
 
 Agent = Annotated[str, typer.Argument(help="Name of the agent.")]
@@ -43,8 +43,8 @@ def explain(  # noqa: PLR0913, PLR0917 - each option is a parameter in Typer
 
     Exit code 0 for allow, 3 for deny, 8 when a person is asked.
     """
-    from policies.explain import explain as explained
-    from policies.explain import to_json
+    from policies.answers.explain import explain as explained
+    from policies.answers.explain import to_json
 
     found = configuration(ctx)
     layered = layers_of(found, agent)
@@ -103,7 +103,7 @@ def who_can(  # noqa: PLR0913, PLR0917 - each option is a parameter in Typer
 
 
 def _request(found: Configuration, agent: str, asked: tuple[str, str], facts: dict[str, Any], at: str) -> AccessRequest:
-    from policies.actions import canonical_action
+    from policies.language.actions import canonical_action
     from policies.model import AccessRequest, Requirement
 
     action = canonical_action(asked[0])
@@ -119,7 +119,7 @@ def _facts(
     session: list[str] | None,
     fact: list[str] | None,
 ) -> dict[str, Any]:
-    from policies.facts import flatten_params
+    from policies.conditions.facts import flatten_params
 
     facts: dict[str, Any] = {f"session.{name}": value for name, value in pairs(session or (), "--session").items()}
     facts |= pairs(fact or (), "--fact")

@@ -30,6 +30,6 @@ def schema() -> None:
     """Print the JSON Schema of policy files, for editors; it knows the actions of this build."""
     from broker.config.loader import catalogue_of
     from connectors.registry import build_connectors
-    from policies.schema import policy_schema
+    from policies.language.schema import policy_schema
 
     sys.stdout.write(json.dumps(policy_schema(catalogue_of(build_connectors())), indent=2) + "\n")

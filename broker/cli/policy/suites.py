@@ -14,8 +14,8 @@ from broker.cli.policy.context import configuration
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from policies.suites import Suite
-    from policies.testing import Report, RuleCoverage
+    from policies.suites.run import Report, RuleCoverage
+    from policies.suites.suite import Suite
 
 
 def run_tests(
@@ -30,7 +30,7 @@ def run_tests(
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Run the policy tests; exit code 4 when one fails."""
-    from policies.testing import coverage, run_suite
+    from policies.suites.run import coverage, run_suite
 
     found = configuration(ctx)
     suites = _suites(_read(settings_from(ctx).config_dir, files))
@@ -65,7 +65,7 @@ def _read(root: Path, files: list[Path] | None) -> Mapping[str, bytes]:
 
 def _suites(files: Mapping[str, bytes]) -> list[Suite]:
     from policies.errors import LoadError, YamlError, render
-    from policies.suites import load_suite
+    from policies.suites.suite import load_suite
 
     suites, broken = [], False
     for name, data in files.items():

@@ -20,7 +20,7 @@ from broker.outcome import Problem
 from broker.studies.drill.swapping import swapped
 from connectors.base import Connector
 from policies.model import Requirement, Rule
-from policies.patterns import compile_pattern
+from policies.patterns.pattern import compile_pattern
 
 WORD: Final = "ostiary-drill"
 """A name nobody gives to anything."""

@@ -7,16 +7,16 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from connectors.registry import build_connectors
-from policies.actions import canonical_action
-from policies.catalogue import Catalogue, build_catalogue
-from policies.conditions import flatten_params
+from policies.conditions.guards import flatten_params
+from policies.conditions.moments import parse_moment
 from policies.digest import policy_version, rule_key
 from policies.engine import CompiledPolicy, compile_policy
+from policies.language.actions import canonical_action
+from policies.language.loader import LoadedPolicy, load_policy, load_scope, merge
 from policies.layers import LayeredPolicy, compile_layers
-from policies.loader import LoadedPolicy, load_policy, load_scope, merge
 from policies.model import AccessRequest, Decision, Fact, Layer, PolicySet, Requirement
-from policies.moments import parse_moment
-from policies.patterns import UNKNOWN, compile_pattern
+from policies.patterns.pattern import UNKNOWN, compile_pattern
+from policies.resources.catalogue import Catalogue, build_catalogue
 from tests.conformance.policies.corpus import AGENT, PROJECT, UNKNOWN_PART, Question
 
 _FOLDERS = {"guardrails": Layer.GUARDRAIL, "projects": Layer.BOUNDARY, "policies": Layer.AGENT}

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from broker.cli import app
 from broker.cli.output import ExitCode
-from policies.suites import EXPECTATIONS
+from policies.suites.suite import EXPECTATIONS
 from tests.conformance.policies.corpus import AGENT, PROJECT, UNKNOWN_PART, Question, Refusal, questions, refusals
 
 EXIT = {"allow": ExitCode.OK, "approval": ExitCode.PENDING, "deny": ExitCode.DENIED}

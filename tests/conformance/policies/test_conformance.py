@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from policies.document.strict_yaml import parse
 from policies.errors import LoadError, YamlError
 from policies.model import Decision
-from policies.strict_yaml import parse
-from policies.suites import EXPECTATIONS
+from policies.suites.suite import EXPECTATIONS
 from tests.conformance.policies.corpus import Question, Refusal, questions, refusals
 from tests.conformance.policies.deciding import compiled, decide, load
 

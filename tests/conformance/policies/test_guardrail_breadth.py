@@ -11,10 +11,10 @@ import botocore.session
 import pytest
 
 import policies
+from policies.language.loader import load_policy
 from policies.layers import LayeredPolicy, compile_layers
-from policies.loader import load_policy
 from policies.model import AccessRequest, Effect, Layer, PolicySet, Requirement
-from policies.patterns import compile_pattern
+from policies.patterns.pattern import compile_pattern
 
 PACKS = Path(policies.__file__).parent / "library" / "guardrails"
 

@@ -9,10 +9,10 @@ from broker.model import Session
 from broker.outcome import ProblemKind
 from broker.scopes import _outside, faults_of, policy_of, too_wide
 from policies.analysis.coverage import Witness
-from policies.catalogue import UNCHECKED
 from policies.errors import LoadError
-from policies.loader import load_scope
+from policies.language.loader import load_scope
 from policies.model import Layer, Requirement
+from policies.resources.catalogue import UNCHECKED
 from tests.house import House
 
 READ_A = "paper:Read on sheets/a"

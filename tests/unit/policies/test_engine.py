@@ -9,7 +9,7 @@ from policies.digest import rule_key
 from policies.engine import MAX_REQUIREMENTS, compile_policy, decide
 from policies.errors import PatternError
 from policies.model import AccessRequest, ApprovalTerms, Effect, Layer, Requirement, UseLimit
-from policies.patterns import MAX_RESOURCE_CHARS, UNKNOWN
+from policies.patterns.pattern import MAX_RESOURCE_CHARS, UNKNOWN
 from tests.unit.policies.written import ask, in_project, policy_of, request_of, rule, with_claim
 
 LAKE = "arn:aws:s3:::data-lake/raw/x"

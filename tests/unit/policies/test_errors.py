@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.errors import Finding, LoadError, YamlError, quote, render
-from policies.loader import load_policy
+from policies.language.loader import load_policy
 
 
 def shown(line: str | bytes, column: int) -> list[str]:

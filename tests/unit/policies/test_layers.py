@@ -7,7 +7,7 @@ from policies.engine import compile_policy
 from policies.errors import PolicyError
 from policies.layers import LayeredPolicy, compile_layers
 from policies.model import Effect, Layer, PolicySet
-from policies.patterns import UNKNOWN
+from policies.patterns.pattern import UNKNOWN
 from tests.unit.policies.written import AGENT, ask, ask_layers, policy_of, request_of, rule, with_claim
 
 ASKED = ("git:push", "repos/a/b")

@@ -7,14 +7,14 @@ import pytest
 
 import policies
 from connectors.registry import build_connectors
-from policies.catalogue import build_catalogue
 from policies.engine import compile_policy
-from policies.fmt import format_policy
+from policies.language.fmt import format_policy
+from policies.language.loader import LoadedPolicy, load_policy, merge
 from policies.layers import LayeredPolicy, compile_layers
-from policies.loader import LoadedPolicy, load_policy, merge
 from policies.model import Effect, Layer
-from policies.suites import Suite, load_suite
-from policies.testing import coverage, run_suite
+from policies.resources.catalogue import build_catalogue
+from policies.suites.run import coverage, run_suite
+from policies.suites.suite import Suite, load_suite
 
 LIBRARY = Path(policies.__file__).parent / "library"
 PATHS = sorted(path for path in LIBRARY.rglob("*.yaml") if not path.name.endswith("_test.yaml"))

@@ -14,24 +14,24 @@ import typer
 import policies
 from broker.cli.policy import app as tools
 from connectors.registry import build_connectors
-from policies.catalogue import build_catalogue
-from policies.conditions import compile_guard
+from policies.conditions.guards import compile_guard
+from policies.conditions.moments import parse_moment
+from policies.conditions.operands import MAX_OPERANDS
+from policies.conditions.when import KEYS, MAX_CONDITIONS
+from policies.document.nodes import to_json
+from policies.document.strict_yaml import MAX_BYTES, parse
 from policies.errors import LoadError, YamlError
-from policies.fmt import format_policy
+from policies.language.fmt import format_policy
+from policies.language.loader import MAX_CROSSING_RULES, MAX_RULES, MAX_SCOPE_RULES, LoadedPolicy, load_policy
+from policies.language.options import MAX_APPROVERS, MAX_DESCRIPTION_CHARS, MAX_USES, OPTIONS
+from policies.language.rule_text import parse_rule
+from policies.language.schema import policy_schema
 from policies.layers import LayeredPolicy, compile_layers
-from policies.loader import MAX_CROSSING_RULES, MAX_RULES, MAX_SCOPE_RULES, LoadedPolicy, load_policy
 from policies.model import AccessRequest, Effect, Layer, Requirement
-from policies.moments import parse_moment
-from policies.nodes import to_json
-from policies.operands import MAX_OPERANDS
-from policies.options import MAX_APPROVERS, MAX_DESCRIPTION_CHARS, MAX_USES, OPTIONS
-from policies.patterns import MAX_PATTERN_CHARS, MAX_STARS, compile_pattern
-from policies.rule_text import parse_rule
-from policies.schema import policy_schema
-from policies.strict_yaml import MAX_BYTES, parse
-from policies.suites import load_suite
-from policies.testing import run_suite
-from policies.when import KEYS, MAX_CONDITIONS
+from policies.patterns.pattern import MAX_PATTERN_CHARS, MAX_STARS, compile_pattern
+from policies.resources.catalogue import build_catalogue
+from policies.suites.run import run_suite
+from policies.suites.suite import load_suite
 
 ROOM = Path(policies.__file__).parent
 PAGE = (ROOM / "README.md").read_text("utf-8")

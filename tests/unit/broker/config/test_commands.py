@@ -68,7 +68,11 @@ def test_check_prints_every_fault_with_its_place_and_exits_with_2(root: Path) ->
     assert result.exit_code == 2
     assert result.stdout.splitlines() == [
         "policies/ci-runner.yaml:2:5: error: unknown action `git:pull` (did you mean `git:push`?)",
+        "  2 |   - git:pull on repos/*",
+        "    |     ^",
         "policies/ci-runner.yaml:3:5: error: not a rule: `git:read` (write `action on resource`)",
+        "  3 |   - git:read",
+        "    |     ^",
     ]
     assert "2 faults" in result.stderr
     report = data_of(run(root, "check", "-o", "json"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from broker.config.files import MAX_POLICY_FILES, read_folder
-from policies.strict_yaml import MAX_BYTES
+from policies.document.strict_yaml import MAX_BYTES
 from tests.unit.broker.config.paper import write
 
 

@@ -10,7 +10,7 @@ import pytest
 from broker.config.files import read_folder
 from broker.config.loader import load_folder
 from broker.config.revisions import RevisionError, read_revision
-from policies.strict_yaml import MAX_BYTES
+from policies.document.strict_yaml import MAX_BYTES
 from tests.unit.broker.config.paper import CONNECTORS, MAIN, POLICY, write
 
 

@@ -33,10 +33,10 @@ from broker.model import Approval, ApprovalState, IntentDraft, IntentState, Oper
 from broker.outcome import Outcome, Problem, ProblemKind
 from broker.settings import Settings
 from connectors.base import Access, Connection, Operation
+from policies.answers.explain import Explanation, explain
 from policies.engine import compile_policy
-from policies.explain import Explanation, explain
+from policies.language.loader import load_policy, merge
 from policies.layers import LayeredPolicy, compile_layers
-from policies.loader import load_policy, merge
 from policies.model import AccessRequest, Assurance, Layer, Requirement
 from tests.unit.broker.config.paper import CONNECTORS, MAIN, POLICY
 from tests.unit.broker.doors.parts import (

@@ -7,11 +7,11 @@ from types import MappingProxyType
 
 from broker.ids import IntentId, SessionId
 from broker.studies.records import RecordedIntent
-from policies.catalogue import build_catalogue
 from policies.engine import compile_policy
+from policies.language.loader import load_policy, merge
 from policies.layers import LayeredPolicy, compile_layers
-from policies.loader import load_policy, merge
 from policies.model import Effect, Fact, Layer, Requirement, ResourceType
+from policies.resources.catalogue import build_catalogue
 
 AT_NS = 1_800_000_000_000_000_000
 

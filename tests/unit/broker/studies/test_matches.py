@@ -5,7 +5,7 @@ import pytest
 from broker.studies.matches import Matcher
 from policies.layers import compile_layers
 from policies.model import Effect, Fact, Layer, Requirement
-from policies.patterns import UNKNOWN
+from policies.patterns.pattern import UNKNOWN
 from tests.unit.broker.studies.desk import layered, record
 
 ALLOW, ASK, DENY = Effect.ALLOW, Effect.REQUIRE_APPROVAL, Effect.DENY

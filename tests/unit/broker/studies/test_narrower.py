@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from broker.studies.narrower import narrower_rules
-from policies.catalogue import build_catalogue
-from policies.loader import load_policy
+from policies.language.loader import load_policy
 from policies.model import Requirement, ResourceType, Rule
+from policies.resources.catalogue import build_catalogue
 from tests.unit.broker.studies.desk import CATALOGUE, whole
 
 

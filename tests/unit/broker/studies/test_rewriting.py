@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from broker.studies.rewriting import Listing, fresh_file, list_items, rewrite
-from policies.loader import load_policy
+from policies.language.loader import load_policy
 from tests.unit.broker.studies.desk import CATALOGUE
 
 TEXT = """\

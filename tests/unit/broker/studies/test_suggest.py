@@ -12,8 +12,8 @@ from broker.studies import suggest as suggesting
 from broker.studies.records import RecordedIntent
 from broker.studies.suggest import Suggestion, suggest
 from policies.engine import compile_policy
+from policies.language.loader import load_policy, merge
 from policies.layers import LayeredPolicy, compile_layers
-from policies.loader import load_policy, merge
 from policies.model import Effect, Layer
 from tests.unit.broker.studies.desk import CATALOGUE, record, stream, whole
 

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from broker.studies.summary import sum_up
-from policies.catalogue import UNCHECKED
 from policies.model import Requirement
+from policies.resources.catalogue import UNCHECKED
 from tests.unit.broker.studies.desk import CATALOGUE
 
 

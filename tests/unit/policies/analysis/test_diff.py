@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from policies.analysis.diff import Difference, Kind, diff
-from policies.catalogue import UNCHECKED
 from policies.model import ApprovalTerms, Assurance, Effect, Layer, PolicySet, Rule
+from policies.resources.catalogue import UNCHECKED
 from tests.unit.policies.analysis.words import NIGHT, OFFICE, catalogue, policy, rule
 
 BRANCHES = "repos/*/*/branches"

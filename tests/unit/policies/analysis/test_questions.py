@@ -4,8 +4,8 @@ import pytest
 
 from policies.analysis.can_i import Grant, can_i
 from policies.analysis.who_can import Facts, who_can
+from policies.conditions.operators import Op
 from policies.model import AccessRequest, Condition, Effect, Layer, PolicySet, Requirement
-from policies.operators import Op
 from tests.unit.policies.analysis.words import NIGHT, catalogue, layered, policy, rule
 
 MAIN = Requirement("git:push", "repos/acme/app/branches/main")

@@ -4,8 +4,8 @@ import pytest
 
 from policies.analysis.scenarios import MAX_TERMS, Holds, applies, scenarios
 from policies.analysis.terms import Uses, implied, implies, terms_of
+from policies.conditions.operators import Op
 from policies.model import Condition, Layer, Scalar
-from policies.operators import Op
 from tests.unit.policies.analysis.words import NIGHT, OFFICE, rule
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from policies.catalogue import Catalogue, build_catalogue
+from policies.conditions.operators import Op
 from policies.layers import LayeredPolicy, compile_layers
 from policies.model import (
     ApprovalTerms,
@@ -18,7 +18,7 @@ from policies.model import (
     Rule,
     Span,
 )
-from policies.operators import Op
+from policies.resources.catalogue import Catalogue, build_catalogue
 
 NIGHT = Condition("params.night", Op.IS, (True,))
 OFFICE = Condition("params.office", Op.IS, (True,))

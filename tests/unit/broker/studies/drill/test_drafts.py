@@ -8,7 +8,7 @@ from broker.config.model import Configuration
 from broker.studies.drill.drafts import WORD, Drafts
 from connectors.base import Connector
 from connectors.registry import build_connectors
-from policies.loader import load_policy
+from policies.language.loader import load_policy
 from policies.model import Rule
 from tests.house import PaperConnector
 from tests.unit.broker.studies.drill.folder import MAIN, configured

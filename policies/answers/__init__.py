@@ -1,0 +1,1 @@
+"""Answers about decisions: why, what nearly, what would help."""

@@ -1,0 +1,1 @@
+"""Conditions: as they are written, and as they are decided."""

@@ -1,0 +1,1 @@
+"""Strict YAML: bytes to values with places, and back to text."""

@@ -1,0 +1,1 @@
+"""The language: files, rules and options to rules, the canonical form, and its schema."""

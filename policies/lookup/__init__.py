@@ -1,0 +1,1 @@
+"""Finding the rules that apply to a request, in bounded time."""

@@ -1,0 +1,1 @@
+"""Patterns over actions and resources, and their matchers."""

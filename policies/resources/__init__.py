@@ -1,0 +1,1 @@
+"""Typed resources: what connectors declare, and the reading of rules against it."""

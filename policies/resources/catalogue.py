@@ -1,0 +1,169 @@
+"""What the connectors offer, as the policy room sees it: actions, operations and types of resources.
+
+Wiring builds one catalogue from all connectors and hands it to whoever reads rules or names of resources, so that this
+room knows no connector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Final
+
+from policies.errors import quote
+from policies.language.actions import ANNOUNCED, NO_OPERATIONS
+from policies.model import ResourceType
+from policies.patterns.pattern import UNKNOWN
+from policies.resources.templates import CatalogueError, Kind, compile_type
+
+__all__ = ["UNCHECKED", "Catalogue", "CatalogueError", "build_catalogue"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Catalogue:
+    """Actions and types of resources; two catalogues are equal only when they are one.
+
+    Args:
+        types: As declared.
+        operations: For each operation the actions it asks policy for.
+        actions: Every action that is asked; None leaves names unchecked.
+        kinds: The types with their templates compiled, in the same order.
+    """
+
+    types: tuple[ResourceType, ...] = ()
+    operations: Mapping[str, Collection[str]] = field(default_factory=lambda: NO_OPERATIONS)
+    actions: frozenset[str] | None = None
+    kinds: tuple[Kind, ...] = ()
+
+    def type_of(self, action: str, resource: str) -> tuple[ResourceType, Mapping[str, str]] | None:
+        """Return the type of a concrete resource and the values of its variables; None when it has none.
+
+        Args:
+            action: Canonical action; tells which types come into question.
+            resource: Full name of one thing.
+        """
+        found = self.kind_of(action, resource)
+        return None if found is None else (found[0].type, MappingProxyType(found[1]))
+
+    def kind_of(self, action: str, resource: str) -> tuple[Kind, dict[str, str]] | None:
+        """Return the compiled type of a concrete resource and the values of its variables; None when it has none."""
+        for kind in self.kinds_for(action):
+            values = kind.full.parse(resource)
+            if values is not None:
+                return kind, values
+        return None
+
+    def full_name(self, action: str, resource: str) -> str:
+        """Return a resource that a person typed in full; unchanged when it is no short form of the action's types.
+
+        Args:
+            action: Canonical action.
+            resource: Full or in a short form; what that leaves out becomes the type's default, else
+                `policies.patterns.pattern.UNKNOWN`.
+        """
+        if self.type_of(action, resource) is not None:
+            return resource
+        for kind in self.kinds_for(action):
+            for form in kind.forms[1:]:
+                values = form.parse(resource)
+                if values is not None:
+                    rest = dict.fromkeys(kind.full.variables, UNKNOWN) | dict(kind.type.defaults)
+                    return kind.full.render(rest | values)
+        return resource
+
+    def types_for(self, action_pattern: str) -> tuple[ResourceType, ...]:
+        """Return the types that the actions of a pattern can touch."""
+        return tuple(kind.type for kind in self.kinds_for(action_pattern))
+
+    def kinds_for(self, action_pattern: str) -> tuple[Kind, ...]:
+        """Return the compiled types that the actions of a pattern can touch.
+
+        Where connectors serve the pattern's service, these are the types of their actions; elsewhere every type one of
+        whose actions the pattern may mean.
+        """
+        known = [*(self.actions or ()), *ANNOUNCED]
+        served = {_service(name) for name in self.actions or ()}
+        asked = [name for name in known if _overlap(name, action_pattern)]
+        return tuple(
+            kind
+            for kind in self.kinds
+            if any(
+                any(_overlap(name, takes) for name in asked)
+                if _service(takes) in served
+                else _overlap(action_pattern, takes)
+                for takes in kind.type.actions
+            )
+        )
+
+
+UNCHECKED: Final = Catalogue()
+"""Knows no types and leaves names unchecked: every resource of a rule is taken by the letter."""
+
+
+def build_catalogue(types: Iterable[ResourceType], operations: Mapping[str, Collection[str]]) -> Catalogue:
+    """Return the catalogue of what connectors declare.
+
+    Args:
+        types: Types of all connectors.
+        operations: For each operation the actions it asks policy for, at least one.
+
+    Raises:
+        CatalogueError: a type contradicts itself, two have one name, or two that one action can touch have a resource
+            in common.
+    """
+    kinds = tuple(compile_type(each) for each in types)
+    for number, kind in enumerate(kinds):
+        for other in kinds[:number]:
+            _check_apart(kind, other)
+    keywords = frozenset(word for kind in kinds for word in kind.own_keywords())
+    kinds = tuple(replace(kind, keywords=keywords) for kind in kinds)
+    actions = frozenset(action for asked in operations.values() for action in asked)
+    return Catalogue(tuple(kind.type for kind in kinds), MappingProxyType(dict(operations)), actions, kinds)
+
+
+def _check_apart(kind: Kind, other: Kind) -> None:
+    if kind.type.name == other.type.name:
+        raise CatalogueError(f"two types are called {quote(kind.type.name)}")
+    shared = any(_overlap(mine, theirs) for mine in kind.type.actions for theirs in other.type.actions)
+    if shared and kind.full.overlaps(other.full):
+        raise CatalogueError(f"a resource can be of {quote(kind.type.name)} and of {quote(other.type.name)}")
+
+
+def _service(action: str) -> str:
+    return action.partition(":")[0]
+
+
+def _overlap(left: str, right: str) -> bool:
+    """Tell whether some action is meant by both of two action patterns."""
+    if "*" in {left, right}:
+        return True
+    mine, theirs = left.partition(":"), right.partition(":")
+    return all(_globs_meet(*pair) for pair in zip(mine, theirs, strict=True))
+
+
+def _globs_meet(left: str, right: str) -> bool:
+    """Tell whether two globs have a text in common; a star is any characters."""
+    if "*" not in left and "*" not in right:
+        return left == right
+    places = _behind_stars({0}, right)
+    for char in left:
+        if char == "*":
+            # It can spell out any piece of the other glob, so every later place can be reached.
+            places = set(range(min(places), len(right) + 1))
+        else:
+            stays = {place for place in places if right.startswith("*", place)}
+            moves = {place + 1 for place in places if right.startswith(char, place)}
+            places = _behind_stars(stays | moves, right)
+        if not places:
+            return False
+    return len(right) in places
+
+
+def _behind_stars(places: set[int], glob: str) -> set[int]:
+    """Add to places in a glob those that follow when its stars are empty."""
+    found = set(places)
+    for place in range(len(glob)):
+        if place in found and glob[place] == "*":
+            found.add(place + 1)
+    return found
