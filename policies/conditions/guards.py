@@ -26,7 +26,7 @@ __all__ = ["MAX_ELEMENTS", "Guard", "compile_guard", "failing_condition", "flatt
 Guard = Callable[[AccessRequest], bool]
 """Tells whether a rule applies to a request whose action and resource it matches."""
 
-MAX_ELEMENTS: Final = 512
+MAX_ELEMENTS: Final = 128
 """Elements of a list that are looked at; a longer list cannot be told."""
 
 _Holds = Callable[[Fact | None, Test, AccessRequest], bool]

@@ -21,7 +21,7 @@ MAX_OPERANDS: Final = 64
 MAX_OPERAND_CHARS: Final = 256
 MAX_STARS: Final = 8
 """Stars in one value."""
-MAX_SEARCHED: Final = 8
+MAX_SEARCHED: Final = 4
 """Values of one condition that cost a search each (`policies.conditions.values.Glob.searched`)."""
 RATE_CLASSES: Final = ("low", "normal", "high")
 """How fast a session asks, as the broker measures it."""

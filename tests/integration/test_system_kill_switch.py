@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.parts.s3_house import S3House, s3_house
+from tests.parts.s3_house import S3House
 from tests.parts.up import eventually
 
 pytestmark = pytest.mark.req("S2")
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[S3House]:
-    with s3_house() as house:
-        yield house
-
-
-@pytest.fixture
-def house(running: S3House) -> S3House:
-    """The running house with a session of the test's own."""
-    running.begin()
-    return running
 
 
 def test_a_write_that_hangs_in_the_api_is_cut_and_its_outcome_is_unknown(house: S3House) -> None:
