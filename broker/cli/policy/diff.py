@@ -28,7 +28,8 @@ def diff(
     before, after = (configuration(ctx) if place == _HERE else draft(ctx, place) for place in (old, new))
     found = differences(before, after)
     rows = [difference_row(each) for each in found]
-    emit(rows, output, columns=["agent", "change", "action", "resource", "was", "is", "place", "widens"])
+    if rows or output is not OutputFormat.TABLE:
+        emit(rows, output, columns=["agent", "change", "action", "resource", "was", "is", "place", "widens"])
     widening = sum(each.widens for each in found)
     say(f"{len(found)} differences, {widening} of them widen" if found else "no difference")
     if widening and fail_on_widening:

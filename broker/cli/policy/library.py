@@ -48,6 +48,8 @@ def add(
         except FileExistsError:
             fail(f"`{target}` is there already", ExitCode.FAILED, fix="compare it with `ostiary policy library NAME`")
         say(f"written: {target}")
+    if "/" not in name:
+        say(f"declare the agent `{name}` with its project under `agents:` in `ostiary.yaml`, then `ostiary check`")
 
 
 def _folder() -> Traversable:

@@ -73,6 +73,8 @@ def can_i(
     found = configuration(ctx)
     layers_of(found, agent)
     rows = grants_of(found, agent, action)
+    if output is OutputFormat.TABLE:
+        rows = [{name: _listed(value) for name, value in row.items()} for row in rows]
     emit(rows, output, columns=["effect", "actions", "resource", "asks", "never", "only", "place"])
     if not rows:
         say("nothing")
@@ -130,6 +132,10 @@ def _facts(
     return facts | flatten_params(params_of(param or (), None))
 
 
+def _listed(value: object) -> object:
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
 def _tell(answer: Explanation) -> None:
     """Print an explanation for people: the answer, then layer by layer what made it."""
     decision = answer.decision
@@ -144,7 +150,7 @@ def _tell(answer: Explanation) -> None:
                 say_out(f"            written out: {match.pattern}")
         for miss in layer.near_misses:
             say_out(f"  near miss {miss.rule.span}  {miss.rule.text}  ({miss.rule.id})")
-            say_out(f"            {miss.part.value}: {miss.text}")
+            say_out(f"            {miss.text}")
     if answer.fix:
         say_out(f"fix: {answer.fix}")
 
