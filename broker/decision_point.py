@@ -6,8 +6,10 @@ kept with the approval, are taken up again; time and uses are those of the secon
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from broker.config.model import Configuration
 from broker.facts import context_of, facts_of
@@ -17,8 +19,13 @@ from broker.store.base import Reader
 from connectors.base import Plan
 from policies.answers.explain import Explanation, explain
 from policies.layers import LayeredPolicy
-from policies.model import NO_USES, AccessRequest, Decision, Requirement
+from policies.model import NO_USES, AccessRequest, Decision, Effect, Requirement
 from policies.resources.catalogue import Catalogue
+
+MAX_EXPLAINED: Final = 20
+"""Requirements of one request that are explained; a request can have thousands."""
+
+_STRICTNESS: Final = (Effect.DENY, Effect.REQUIRE_APPROVAL, Effect.ALLOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,19 @@ class Question:
     requirements: tuple[Requirement, ...]
     facts: JsonObject
     now_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What would be decided, and why.
+
+    Args:
+        decision: On all requirements together.
+        explanations: Of the `MAX_EXPLAINED` strictest ones, strictest first.
+    """
+
+    decision: Decision
+    explanations: tuple[Explanation, ...]
 
 
 class DecisionPoint:
@@ -102,8 +122,8 @@ class DecisionPoint:
         request = AccessRequest(session.agent, session.project, plan.requirements, context, self._now_ns(), uses)
         return Verdict(policy.decide(request), facts, configuration.catalogue)
 
-    async def explain(self, question: Question) -> tuple[Explanation, ...]:
-        """Explain what would be decided, requirement by requirement; nothing is noted or recorded.
+    async def explain(self, question: Question) -> Explained:
+        """Explain what would be decided; nothing is noted or recorded.
 
         Raises:
             StoreUnavailableError: uses cannot be counted.
@@ -114,11 +134,14 @@ class DecisionPoint:
         uses = await self._reader.rule_uses(policy.limited) if policy.limited else NO_USES
         context = context_of(facts, session, draft, configuration)
         now_ns = question.now_ns or self._now_ns()
-        return tuple(
-            explain(
-                policy,
-                AccessRequest(session.agent, session.project, (each,), context, now_ns, uses),
-                configuration.catalogue,
-            )
-            for each in question.requirements
-        )
+        request = AccessRequest(session.agent, session.project, question.requirements, context, now_ns, uses)
+        # Every rule is looked at, which takes a while where there are thousands; nobody else waits for that.
+        return await asyncio.to_thread(_explained, policy, request, configuration.catalogue)
+
+
+def _explained(policy: LayeredPolicy, request: AccessRequest, catalogue: Catalogue) -> Explained:
+    decision = policy.decide(request)
+    strictest_first = sorted(decision.reasons, key=lambda reason: _STRICTNESS.index(reason.effect))
+    shown = [reason.requirement for reason in strictest_first[:MAX_EXPLAINED]] or request.requirements[:1]
+    alone = (replace(request, requirements=(each,)) for each in shown)
+    return Explained(decision, tuple(explain(policy, each, catalogue) for each in alone))

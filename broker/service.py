@@ -17,7 +17,7 @@ from broker.catalog import Catalog
 from broker.clock import NS_PER_SECOND, Clock, fresh_id
 from broker.config.loader import load_files
 from broker.config.model import Configuration
-from broker.decision_point import DecisionPoint, Question
+from broker.decision_point import DecisionPoint, Explained, Question
 from broker.errors import ConfigError, ConflictError, Finding, StoreUnavailableError
 from broker.ids import ApprovalId, IntentId
 from broker.metrics import Metrics
@@ -31,7 +31,6 @@ from broker.settings import Settings
 from broker.store.base import Change, EventType, Insert, Outputs, Reader, new_event
 from broker.verdicts import outcome_of
 from connectors.base import Connector
-from policies.answers.explain import Explanation
 from policies.digest import policy_version
 from policies.engine import CompiledPolicy, compile_policy
 from policies.errors import PolicyError
@@ -183,8 +182,8 @@ class Broker:
 
     async def explain(
         self, session: Session, draft: IntentDraft, *, facts: JsonObject, now_ns: int = 0
-    ) -> tuple[Explanation, ...] | Problem:
-        """Explain what would be decided on a draft, requirement by requirement.
+    ) -> Explained | Problem:
+        """Explain what would be decided on a draft.
 
         Args:
             session: Who would ask.

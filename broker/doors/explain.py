@@ -22,13 +22,11 @@ from broker.model import IntentDraft, Operator, Session
 from broker.outcome import Problem, ProblemKind
 from policies.answers.explain import to_json
 from policies.conditions.moments import parse_moment
-from policies.model import Effect
 
 MAX_BODY_BYTES: Final = 256 << 10
 
 router = APIRouter(tags=["policy"])
 
-_STRICTNESS: Final = (Effect.DENY, Effect.REQUIRE_APPROVAL, Effect.ALLOW)
 _Name = Annotated[str, Field(max_length=128)]
 _Text = Annotated[str, Field(max_length=2048)]
 
@@ -53,7 +51,10 @@ class ExplainView(BaseModel):
     """The answer: the strictest effect, and what every layer says to every requirement."""
 
     effect: str = Field(description="`allow`, `require_approval` or `deny`")
-    requirements: list[dict[str, Any]] = Field(description="one explanation per (action, resource) pair")
+    requirements: list[dict[str, Any]] = Field(
+        description="one explanation per (action, resource) pair, strictest first"
+    )
+    asked: int = Field(description="how many pairs there are; at most 20 are explained")
     fix: str = Field(description="what would help; empty when nothing is denied")
     policy_version: str
 
@@ -90,12 +91,13 @@ async def explain(broker: Broker, principal: Principal, request: Request) -> Exp
     found = await broker.explain(session, draft, facts=dict(wanted.context), now_ns=now_ns)
     if isinstance(found, Problem):
         raise RefusedError(found)
-    effects = {each.decision.effect for each in found}
+    decision = found.decision
     return ExplainView(
-        effect=next(effect for effect in _STRICTNESS if effect in effects).value,
-        requirements=[to_json(each) for each in found],
-        fix=next((each.fix for each in found if each.fix), ""),
-        policy_version=found[0].decision.policy_version,
+        effect=decision.effect.value,
+        requirements=[to_json(each) for each in found.explanations],
+        asked=max(len(decision.reasons), len(found.explanations)),
+        fix=next((each.fix for each in found.explanations if each.fix), ""),
+        policy_version=decision.policy_version,
     )
 
 

@@ -9,13 +9,13 @@ from prometheus_client import CollectorRegistry
 
 from broker.clock import Clock
 from broker.config.model import Configuration
+from broker.decision_point import Explained
 from broker.ids import ApprovalId, IntentId, SessionId
 from broker.model import Approval, IntentDraft, JsonObject, Operator, Session
 from broker.outcome import Outcome, Problem
 from broker.settings import Settings
 from broker.store.base import Outputs, Reader
 from connectors.base import Connection, Connector
-from policies.answers.explain import Explanation
 from policies.layers import LayeredPolicy
 from policies.model import Assurance
 
@@ -146,7 +146,7 @@ class BrokerPort(Protocol):
 
     async def explain(
         self, session: Session, draft: IntentDraft, *, facts: JsonObject, now_ns: int = 0
-    ) -> tuple[Explanation, ...] | Problem:
+    ) -> Explained | Problem:
         """Explain what would be decided on a draft, with facts and a moment (0: now) that are supposed."""
 
     async def readiness(self) -> Mapping[str, bool | str]:

@@ -208,4 +208,4 @@ async def test_what_is_explained_is_what_is_decided(tmp_path: Path) -> None:
 async def explained(house: House, session: Session, draft: IntentDraft) -> list[Effect]:
     found = await house.broker.explain(session, draft, facts={})
     assert not isinstance(found, Problem)
-    return [each.decision.effect for each in found]
+    return [each.decision.effect for each in found.explanations]

@@ -35,7 +35,7 @@ async def test_the_strictest_requirement_is_the_answer(client: Client, world: Wo
     params = {"lake/a": 1, "nowhere": 1}
     wanted = {"action": "s3:GetObject", "params": params}
     reply = await client.call("POST", PATH, token=world.reader_token, json_body=wanted)
-    assert [each["effect"] for each in reply.json()["requirements"]] == ["allow", "deny"]
+    assert [each["effect"] for each in reply.json()["requirements"]] == ["deny", "allow"]
     assert reply.json()["effect"] == "deny"
 
 
@@ -108,3 +108,20 @@ async def test_many_rules_are_counted_and_not_all_listed(client: Client, world: 
     assert (len(read["rules"]), read["more_rules"]) == (50, 10)
     operators = (await client.call("GET", "/v1/actions", token=world.eve)).json()["actions"]
     assert all(each["rules"] == [] for each in operators)
+
+
+async def test_of_very_many_pairs_the_strictest_are_explained(client: Client, world: World) -> None:
+    params = {f"lake/{number}": 1 for number in range(30)} | {"nowhere": 1}
+    reply = await client.call(
+        "POST", PATH, token=world.reader_token, json_body={"action": "s3:GetObject", "params": params}
+    )
+    said = reply.json()
+    assert (said["effect"], said["asked"], len(said["requirements"])) == ("deny", 31, 20)
+    assert said["requirements"][0]["resource"] == "nowhere"
+
+
+async def test_what_is_no_resource_is_a_denial_with_its_error(client: Client, world: World) -> None:
+    wanted = {"action": "s3:GetObject", "resource": "lake/\n"}
+    said = (await client.call("POST", PATH, token=world.reader_token, json_body=wanted)).json()
+    assert said["effect"] == "deny"
+    assert said["requirements"][0]["errors"]

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter
 from broker.clock import NS_PER_SECOND
 from broker.config.loader import load_files
 from broker.config.model import Configuration
+from broker.decision_point import DecisionPoint, Explained, Question
 from broker.errors import LedgerUnavailableError
 from broker.ids import (
     ID_ENTROPY_BYTES,
@@ -33,11 +34,10 @@ from broker.model import Approval, ApprovalState, IntentDraft, IntentState, Oper
 from broker.outcome import Outcome, Problem, ProblemKind
 from broker.settings import Settings
 from connectors.base import Access, Connection, Operation
-from policies.answers.explain import Explanation, explain
 from policies.engine import compile_policy
 from policies.language.loader import load_policy, merge
 from policies.layers import LayeredPolicy, compile_layers
-from policies.model import AccessRequest, Assurance, Layer, Requirement
+from policies.model import Assurance, Layer, Requirement
 from tests.unit.broker.config.paper import CONNECTORS, MAIN, POLICY
 from tests.unit.broker.doors.parts import (
     CANARY,
@@ -283,17 +283,20 @@ class World:
 
     async def explain(
         self, session: Session, draft: IntentDraft, *, facts: dict[str, Any], now_ns: int = 0
-    ) -> tuple[Explanation, ...] | Problem:
+    ) -> Explained | Problem:
         self.questions.append((session, draft, facts, now_ns))
         if draft.action == "s3:Unknown":
             return Problem(ProblemKind.UNKNOWN_ACTION, "no connector serves it")
         names = [draft.resource] if draft.resource else list(draft.params)
-        asked = [Requirement(draft.action, name) for name in names]
-        policy = self.policy_of(session)
-        now = now_ns or self.clock.now_ns()
-        return tuple(
-            explain(policy, AccessRequest(session.agent, session.project, (each,), facts, now)) for each in asked
+        asked = tuple(Requirement(draft.action, name) for name in names)
+        point = DecisionPoint(
+            policy_of=self.policy_of,
+            configuration=self.in_force,
+            reader=self.reader,
+            rate_class=lambda _session: "",
+            now_ns=self.clock.now_ns,
         )
+        return await point.explain(Question(session, draft, asked, facts, now_ns))
 
     async def submit(self, session: Session, draft: IntentDraft, *, wait_seconds: float) -> Outcome:
         self.drafts.append(draft)
