@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from policies.analysis.languages import Automaton, read
-from policies.language.actions import is_canonical
+from policies.language.actions import KnownActions, is_canonical
 from policies.patterns.pattern import compile_pattern
 
 _LETTERS: Final = (
@@ -58,9 +58,11 @@ def classes_of(lead: Sequence[str], patterns: Iterable[str], known: Collection[s
 
 
 def _known(lead: Sequence[str], known: Collection[str]) -> list[str]:
-    matches = [compile_pattern(pattern).matches for pattern in lead]
-    named = {pattern for pattern in lead if is_canonical(pattern)} if known else set[str]()
-    asked = {action for action in known if any(match(action) for match in matches)} | named
+    asked = {pattern for pattern in lead if is_canonical(pattern)} if known else set[str]()
+    for pattern in lead:
+        matches = compile_pattern(pattern).matches
+        near = known.near(pattern) if isinstance(known, KnownActions) else known
+        asked.update(action for action in near if matches(action))
     return sorted(asked, key=lambda action: (len(action), action))
 
 

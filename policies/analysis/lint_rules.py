@@ -41,12 +41,11 @@ class RuleLinter:
         now_ns: The moment for rules that end, nanoseconds since the epoch, UTC; None leaves ends unlooked at.
     """
 
-    __slots__ = ("_actions", "_catalogue", "_kinds", "_now_ns", "_services")
+    __slots__ = ("_actions", "_catalogue", "_kinds", "_now_ns")
 
     def __init__(self, catalogue: Catalogue, now_ns: int | None) -> None:
         self._catalogue = catalogue
         self._now_ns = now_ns
-        self._services = frozenset(action.partition(":")[0] for action in catalogue.actions or ())
         self._actions: dict[str, _Fault | None] = {}
         self._kinds: dict[str, tuple[Kind, ...]] = {}
 
@@ -71,15 +70,14 @@ class RuleLinter:
     def _unknown(self, action: str) -> _Fault | None:
         known = self._catalogue.actions
         matches = compile_pattern(action).matches
-        if known is None or any(matches(name) for name in (*known, *ANNOUNCED)):
+        if known is None or any(matches(name) for name in (*known.near(action), *ANNOUNCED)):
             return None
-        service = action.partition(":")[0]
-        if service not in self._services:
-            hint = did_you_mean(service, self._services)
+        service, same = action.partition(":")[0], known.near(action)
+        if not same:
+            hint = did_you_mean(service, known.by_service)
             return _Fault(
                 Code.DEAD, f"no connector here serves {quote(service)}, so {quote(action)} is never asked", hint
             )
-        same = sorted(name for name in known if name.startswith(f"{service}:"))
         return _Fault(Code.UNKNOWN_ACTION, f"unknown action {quote(action)}", did_you_mean(action, same))
 
     def _resource(self, rule: Rule, resource: str) -> Iterator[Lint]:

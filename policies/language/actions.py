@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Final
 
@@ -25,6 +26,26 @@ NO_OPERATIONS: Final[Mapping[str, Collection[str]]] = MappingProxyType({})
 _ALIAS: Final = "aws:"
 _PATTERN: Final = re.compile(r"(?P<service>\*|[a-z][a-z0-9-]*):(?P<operation>[A-Za-z0-9*][A-Za-z0-9*-]*)")
 _CANONICAL: Final = re.compile(r"[a-z][a-z0-9-]*:[A-Za-z][A-Za-z0-9-]*")
+
+
+class KnownActions(frozenset[str]):
+    """Every action the connectors can ask policy for; there can be tens of thousands, so they are found by service."""
+
+    @cached_property
+    def by_service(self) -> Mapping[str, tuple[str, ...]]:
+        """The actions of each service, in order."""
+        found: dict[str, list[str]] = {}
+        for name in sorted(self):
+            found.setdefault(name.partition(":")[0], []).append(name)
+        return MappingProxyType({service: tuple(names) for service, names in found.items()})
+
+    def near(self, pattern: str) -> Collection[str]:
+        """Return the actions a pattern can mean by its service: that service's, or all of them for ``*``."""
+        service = pattern.partition(":")[0]
+        return self if "*" in service else self.by_service.get(service, ())
+
+
+NO_ACTIONS: Final = KnownActions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +75,7 @@ def is_canonical(action: str) -> bool:
 
 
 def parse_action(
-    text: str, known_actions: Collection[str] | None, operations: Mapping[str, Collection[str]] = NO_OPERATIONS
+    text: str, known_actions: KnownActions | None, operations: Mapping[str, Collection[str]] = NO_OPERATIONS
 ) -> ActionPattern:
     """Read one action of a rule.
 
@@ -97,18 +118,17 @@ def _check_characters(text: str) -> None:
         raise PatternError(f"an action has at most {MAX_ACTION_CHARS} characters, found {len(text)}")
 
 
-def _check_known(action: str, service: str, known_actions: Collection[str]) -> str:
+def _check_known(action: str, service: str, known_actions: KnownActions) -> str:
     """Return a notice for an action of a service nobody serves yet; raise for an unknown operation of a known one."""
-    services = {known.partition(":")[0] for known in known_actions}
-    if service != "*" and service not in services:
-        hint = did_you_mean(service, services)
+    same_service = known_actions.near(action)
+    if not same_service:
+        hint = did_you_mean(service, known_actions.by_service)
         return f"no connector here serves `{service}`, so {quote(action)} is never asked{f'; {hint}' if hint else ''}"
     matches = compile_pattern(action).matches
-    if any(matches(known) for known in known_actions):
+    if any(matches(known) for known in same_service):
         return ""
     if any(matches(announced) for announced in ANNOUNCED):
         return f"no connector here offers {quote(action)} yet, so it is never asked"
-    same_service = [known for known in known_actions if service in ("*", known.partition(":")[0])]
     by_lower = {known.lower(): known for known in same_service}
     hint = f"did you mean `{by_lower[action.lower()]}`?" if action.lower() in by_lower else ""
     raise PatternError(f"unknown action {quote(action)}", hint or did_you_mean(action, same_service))

@@ -6,16 +6,25 @@ room knows no connector.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import combinations
 from types import MappingProxyType
 from typing import Final
 
 from policies.errors import quote
-from policies.language.actions import ANNOUNCED, NO_OPERATIONS
+from policies.language.actions import ANNOUNCED, NO_ACTIONS, NO_OPERATIONS, KnownActions
 from policies.model import ResourceType
 from policies.patterns.pattern import UNKNOWN
 from policies.resources.templates import CatalogueError, Kind, compile_type
+
+ANY: Final = "*"
+"""The service of an action pattern that means all services."""
+
+_CACHED_PATTERNS: Final = 4_096
+"""Action patterns whose types are remembered; a policy has far fewer."""
 
 __all__ = ["UNCHECKED", "Catalogue", "CatalogueError", "build_catalogue"]
 
@@ -29,12 +38,19 @@ class Catalogue:
         operations: For each operation the actions it asks policy for.
         actions: Every action that is asked; None leaves names unchecked.
         kinds: The types with their templates compiled, in the same order.
+        by_service: The same by the services whose actions can touch them.
     """
 
     types: tuple[ResourceType, ...] = ()
     operations: Mapping[str, Collection[str]] = field(default_factory=lambda: NO_OPERATIONS)
-    actions: frozenset[str] | None = None
+    actions: KnownActions | None = None
     kinds: tuple[Kind, ...] = ()
+    by_service: Mapping[str, tuple[Kind, ...]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def near(self, action_pattern: str) -> tuple[Kind, ...]:
+        """Return the kinds that actions of a pattern's service can touch; all of them for ``*``."""
+        service = _service(action_pattern)
+        return self.kinds if service == ANY else self.by_service.get(service, self.by_service.get(ANY, ()))
 
     def type_of(self, action: str, resource: str) -> tuple[ResourceType, Mapping[str, str]] | None:
         """Return the type of a concrete resource and the values of its variables; None when it has none.
@@ -82,19 +98,21 @@ class Catalogue:
         Where connectors serve the pattern's service, these are the types of their actions; elsewhere every type one of
         whose actions the pattern may mean.
         """
-        known = [*(self.actions or ()), *ANNOUNCED]
-        served = {_service(name) for name in self.actions or ()}
-        asked = [name for name in known if _overlap(name, action_pattern)]
-        return tuple(
-            kind
-            for kind in self.kinds
-            if any(
-                any(_overlap(name, takes) for name in asked)
-                if _service(takes) in served
-                else _overlap(action_pattern, takes)
-                for takes in kind.type.actions
-            )
-        )
+        return _kinds_for(self, action_pattern)
+
+
+@lru_cache(maxsize=_CACHED_PATTERNS)
+def _kinds_for(catalogue: Catalogue, action_pattern: str) -> tuple[Kind, ...]:
+    served = catalogue.actions or NO_ACTIONS
+    near = (*served.near(action_pattern), *ANNOUNCED)
+    asked = [name for name in near if _overlap(name, action_pattern)]
+
+    def touches(takes: str) -> bool:
+        if _service(takes) in served.by_service:
+            return any(_overlap(name, takes) for name in asked)
+        return _overlap(action_pattern, takes)
+
+    return tuple(kind for kind in catalogue.near(action_pattern) if any(map(touches, kind.type.actions)))
 
 
 UNCHECKED: Final = Catalogue()
@@ -113,18 +131,35 @@ def build_catalogue(types: Iterable[ResourceType], operations: Mapping[str, Coll
             in common.
     """
     kinds = tuple(compile_type(each) for each in types)
-    for number, kind in enumerate(kinds):
-        for other in kinds[:number]:
+    names = Counter(kind.type.name for kind in kinds)
+    if len(names) < len(kinds):
+        raise CatalogueError(f"two types are called {quote(names.most_common(1)[0][0])}")
+    for same in _by_service(kinds).values():
+        for kind, other in combinations(same, 2):
             _check_apart(kind, other)
     keywords = frozenset(word for kind in kinds for word in kind.own_keywords())
     kinds = tuple(replace(kind, keywords=keywords) for kind in kinds)
-    actions = frozenset(action for asked in operations.values() for action in asked)
-    return Catalogue(tuple(kind.type for kind in kinds), MappingProxyType(dict(operations)), actions, kinds)
+    actions = KnownActions(action for asked in operations.values() for action in asked)
+    types = tuple(kind.type for kind in kinds)
+    return Catalogue(types, MappingProxyType(dict(operations)), actions, kinds, _by_service(kinds))
+
+
+def _by_service(kinds: Iterable[Kind]) -> Mapping[str, tuple[Kind, ...]]:
+    """Return the kinds by the services of the actions that can touch them, in the order given.
+
+    A kind that actions of any service can touch is there for every service, and alone under `ANY`.
+    """
+    declared = [(kind, {_service(action) for action in kind.type.actions}) for kind in kinds]
+    services = {ANY}.union(*(touching for _, touching in declared))
+    return MappingProxyType(
+        {
+            service: tuple(kind for kind, touching in declared if service in touching or ANY in touching)
+            for service in sorted(services)
+        }
+    )
 
 
 def _check_apart(kind: Kind, other: Kind) -> None:
-    if kind.type.name == other.type.name:
-        raise CatalogueError(f"two types are called {quote(kind.type.name)}")
     shared = any(_overlap(mine, theirs) for mine in kind.type.actions for theirs in other.type.actions)
     if shared and kind.full.overlaps(other.full):
         raise CatalogueError(f"a resource can be of {quote(kind.type.name)} and of {quote(other.type.name)}")

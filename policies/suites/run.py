@@ -19,7 +19,7 @@ from policies.answers.matching import action_fits, matching_rules
 from policies.digest import policy_version, rule_key
 from policies.engine import CompiledPolicy, compile_policy
 from policies.errors import did_you_mean, quote
-from policies.language.actions import ANNOUNCED
+from policies.language.actions import ANNOUNCED, NO_ACTIONS
 from policies.layers import LayeredPolicy, compile_layers
 from policies.model import (
     NO_USES,
@@ -122,20 +122,16 @@ class _Run:
 
     def _misnamed(self, case: Case, resource: str) -> str:
         """Return what of a question does not exist, as far as the connectors know."""
-        actions = self.catalogue.actions or frozenset()
+        actions = self.catalogue.actions or NO_ACTIONS
         known = case.action in actions or case.action in ANNOUNCED
-        if not known and _service(case.action) in {_service(action) for action in actions}:
-            hint = did_you_mean(case.action, actions)
+        if not known and actions.near(case.action):
+            hint = did_you_mean(case.action, actions.near(case.action))
             return f"unknown action {quote(case.action)}" + (f"; {hint}" if hint else "")
         types = self.catalogue.types_for(case.action)
         if types and resource != _NO_RESOURCE and self.catalogue.type_of(case.action, resource) is None:
             named = ", ".join(f"`{each.template}`" for each in types)
             return f"{quote(case.action)} never touches {quote(case.resource)}; its resources are {named}"
         return ""
-
-
-def _service(action: str) -> str:
-    return action.partition(":")[0]
 
 
 def _beside(file: str) -> str:

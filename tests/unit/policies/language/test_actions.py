@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from policies.errors import PatternError
-from policies.language.actions import canonical_action, is_canonical, parse_action
+from policies.language.actions import KnownActions, canonical_action, is_canonical, parse_action
 
-KNOWN = frozenset({"git:read", "git:push", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"})
+KNOWN = KnownActions({"git:read", "git:push", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"})
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,10 @@ def test_asked_actions_are_canonical_or_left_alone() -> None:
     assert canonical_action("aws:s3:Get*") == "aws:s3:Get*"
     assert is_canonical("s3:GetObject")
     assert not any(map(is_canonical, ["s3:*", "aws:s3:GetObject", "s3", "S3:Get", "s3:Get\n", "s3:" + "a" * 200]))
+
+
+def test_actions_are_found_by_the_service_of_a_pattern() -> None:
+    assert KNOWN.near("s3:Get*") == ("s3:GetObject", "s3:GetObjectVersion", "s3:PutObject")
+    assert KNOWN.near("ecs:*") == ()
+    assert list(KNOWN.near("*")) == list(KNOWN)
+    assert list(KNOWN.by_service) == ["git", "s3"]
