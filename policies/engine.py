@@ -18,8 +18,8 @@ from typing import Final
 
 from policies.errors import PolicyError, quote
 from policies.language.actions import is_canonical
-from policies.lookup.entries import Entry
-from policies.lookup.rulebook import RuleBook, quoted
+from policies.lookup.entries import RANK, SILENCE, Entry
+from policies.lookup.rulebook import RuleBook
 from policies.lookup.trie import split
 from policies.model import (
     AccessRequest,
@@ -39,9 +39,9 @@ MAX_REQUIREMENTS: Final = 4096
 """Requirements of one request; S3 deletes at most 1000 objects at once."""
 
 _NOT_IN_A_RESOURCE: Final = re.compile("[\x01-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_ALLOWED, _ASKED, _SILENT, _FORBIDDEN = range(4)
-"""Ranks of what a layer says. Silence forbids; of two denials the one a rule spoke out is the better reason."""
-_RANK: Final = {Effect.ALLOW: _ALLOWED, Effect.REQUIRE_APPROVAL: _ASKED, Effect.DENY: _FORBIDDEN}
+_FORBIDDEN: Final = RANK[Effect.DENY]
+_SHOWN_CHARS: Final = 96
+"""Longest resource that `quote` does not clip."""
 
 
 class CompiledPolicy(RuleBook):
@@ -109,7 +109,7 @@ def _decision(layers: Sequence[RuleBook], version: PolicyVersion, request: Acces
     reasons = tuple([_reason(layers, requirement, request, obligations) for requirement in request.requirements])
     effect = reasons[0].effect
     for reason in reasons[1:]:
-        effect = max(effect, reason.effect, key=_RANK.__getitem__)
+        effect = max(effect, reason.effect, key=RANK.__getitem__)
     if effect is Effect.DENY or not obligations:
         return Decision(effect, reasons, (), version)
     asked: dict[ApprovalTerms, None] = {}
@@ -136,7 +136,7 @@ def _reason(
             granting = True
         elif entry is None:
             continue
-        rank = _SILENT if entry is None else _RANK[entry.effect]
+        rank = SILENCE if entry is None else entry.rank
         if rank > highest or (rank == highest and layer.policy.layer is Layer.AGENT):
             highest, speaker, ruling = rank, layer, entry
         if entry is not None and (terms or entry.key):
@@ -147,13 +147,12 @@ def _reason(
 
 
 def _by_rule(entry: Entry, requirement: Requirement, layer: RuleBook) -> Reason:
-    who = f"rule `{entry.rule_id}` at " if entry.rule_id else ""
-    text = f"{who}{entry.said} `{requirement.action}` on {_shown(requirement)}"
+    text = f"{entry.opening} `{requirement.action}` on {_shown(requirement.resource)}"
     return Reason(requirement, entry.effect, entry.rule_id, entry.span, text, layer.policy.layer)
 
 
 def _by_default(requirement: Requirement, request: AccessRequest, layer: RuleBook | None) -> Reason:
-    text = f"no rule allows `{requirement.action}` on {_shown(requirement)}"
+    text = f"no rule allows `{requirement.action}` on {_shown(requirement.resource)}"
     if layer is None or layer.guards:
         return Reason(requirement, Effect.DENY, "", None, text)
     nearest = layer.nearest(requirement, request)
@@ -180,9 +179,11 @@ def _fault(layers: Sequence[RuleBook], agent: str, request: AccessRequest) -> st
     return ""
 
 
-def _shown(requirement: Requirement) -> str:
-    resource = requirement.resource
-    return quoted(resource.replace(UNKNOWN, "(unknown)") if UNKNOWN in resource else resource)
+def _shown(resource: str) -> str:
+    # The sign of an unknown part does not print.
+    if len(resource) <= _SHOWN_CHARS and resource.isprintable():
+        return f"`{resource}`"
+    return quote(resource.replace(UNKNOWN, "(unknown)"))
 
 
 def _refusal(version: PolicyVersion, error: str) -> Decision:

@@ -25,7 +25,9 @@ from policies.model import (
     UseLimit,
 )
 
-RANK: Final = {Effect.ALLOW: 0, Effect.REQUIRE_APPROVAL: 1, Effect.DENY: 2}
+RANK: Final = {Effect.ALLOW: 0, Effect.REQUIRE_APPROVAL: 1, Effect.DENY: 3}
+"""Of what a rule says. Between asking and forbidding is `SILENCE`: of two denials a rule's is the better reason."""
+SILENCE: Final = 2
 VERBS: Final = {Effect.ALLOW: "allows", Effect.REQUIRE_APPROVAL: "asks a human for", Effect.DENY: "forbids"}
 
 _STEPS: Final = 3
@@ -42,7 +44,9 @@ class Entry:
         effect: What the rule says.
         rule_id: Its id.
         span: Where it stands; None for what no rule says.
+        rank: Of its effect, the strictest highest (`RANK`); comparing effects themselves would hash them each time.
         said: What it says, with its place, up to what it says it of: ``policies/bot.yaml:3 allows``.
+        opening: The same as a reason begins with it: ``rule `x` at policies/bot.yaml:3 allows``.
         rule: The rule; None for what no rule says.
         terms: Whom it asks, when it asks.
         restricts: True when doubt makes it apply: it forbids, or it asks in a layer that grants nothing.
@@ -52,9 +56,11 @@ class Entry:
 
     order: int
     effect: Effect
+    rank: int
     rule_id: str
     span: Span | None
     said: str
+    opening: str
     rule: Rule | None = None
     terms: ApprovalTerms | None = None
     restricts: bool = True
@@ -88,7 +94,8 @@ class Entry:
 Leaf = tuple[Entry, ...]
 """What one pattern carries: its rules in the order of strictness."""
 
-UNSURE: Final = Entry(-1, Effect.DENY, "", None, "too many rules may speak of what is not known in")
+_TOO_MANY: Final = "too many rules may speak of what is not known in"
+UNSURE: Final = Entry(-1, Effect.DENY, RANK[Effect.DENY], "", None, _TOO_MANY, _TOO_MANY)
 """Stands for the rules that could not be told apart within the bound; denies."""
 
 
@@ -159,4 +166,18 @@ def _entry(order: int, rule: Rule, policy: PolicySet) -> Entry:
         guard = compile_guard(replace(rule, effect=Effect.DENY) if restricts else rule)
     said = f"{rule.span} {VERBS[rule.effect]}"
     key = rule_key(policy.agent, rule) if rule.max_uses and not restricts else ""
-    return Entry(order, rule.effect, rule.id, rule.span, said, rule, rule.approval, restricts, guard, key)
+    opening = f"rule `{rule.id}` at {said}"
+    return Entry(
+        order,
+        rule.effect,
+        RANK[rule.effect],
+        rule.id,
+        rule.span,
+        said,
+        opening,
+        rule,
+        rule.approval,
+        restricts,
+        guard,
+        key,
+    )
