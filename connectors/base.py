@@ -6,6 +6,7 @@ requirements policy must allow; `execute` sends what the plan says with a lease 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -55,6 +56,37 @@ class Operation:
     params_schema: JsonObject
     example: JsonObject
     permissions: tuple[str, ...] = ()
+
+
+class LargeCatalogue(Mapping[str, Operation]):
+    """A catalogue whose names are at hand and whose rows are made when they are looked at.
+
+    Iterating, counting and asking for a name is cheap; a row may cost reading a file of megabytes, and all of them
+    together cost seconds and hundreds of megabytes. `permissions_of` is for whoever goes through all of it.
+    """
+
+    @property
+    @abstractmethod
+    def permissions(self) -> Mapping[str, tuple[str, ...]]:
+        """For each operation every action its requirements can name; as cheap as the names."""
+
+    @property
+    @abstractmethod
+    def other_actions(self) -> frozenset[str]:
+        """Actions the upstream checks and no operation asks for; a policy may name them, most of all to forbid them."""
+
+
+def permissions_of(operations: Mapping[str, Operation]) -> Mapping[str, tuple[str, ...]]:
+    """Return for each operation every action its requirements can name, at least one, without making rows.
+
+    An action no operation asks for and a policy may name stands for itself.
+
+    Args:
+        operations: Catalogue of a connector.
+    """
+    if isinstance(operations, LargeCatalogue):
+        return {action: (action,) for action in operations.other_actions} | dict(operations.permissions)
+    return {action: row.permissions or (row.action,) for action, row in operations.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,9 @@ class RegistryError(ConnectorError):
 
 def _aws(_guard: AddressGuard | None) -> Connector:
     from connectors.aws.connector import AwsConnector
+    from connectors.aws.served import SERVED
 
-    return AwsConnector()
+    return AwsConnector(served=SERVED)
 
 
 def _git(guard: AddressGuard | None) -> Connector:
@@ -60,8 +61,10 @@ def build_connectors(
             if service in owners:
                 raise RegistryError(f"`{name}` and `{owners[service]}` both serve `{service}`")
             owners[service] = name
-        for action, operation in connector.operations.items():
-            if operation.action != action or action.partition(":")[0] not in connector.services:
+        # Names only: the rows of a large catalogue cost, and the contract suite looks at those.
+        services = connector.services
+        for action in connector.operations:
+            if action.partition(":")[0] not in services:
                 raise RegistryError(f"`{name}` has `{action}`, which is not an action of its services")
         built[name] = connector
     return built

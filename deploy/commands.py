@@ -21,10 +21,11 @@ _USAGE: Final = """usage: python3 deploy/bootstrap.py COMMAND [ARGUMENTS]
   up [--data DIR ...]  start Ostiary for real use, in ./ostiary-data unless told otherwise
   bench [ARGUMENTS]    measure, print a table, write JSON
   setup [--dev]        make .venv (with --dev: what tour, test and bench need) and stop
+  catalogue [--check]  build the catalogue of AWS operations again and tell what changed
   lock [--upgrade]     write deploy/requirements/*.txt again from pyproject.toml
 """
-_JOB_MODULES: Final = {"tour": "deploy.tour", "bench": "tests.bench"}
-_NAMES: Final = frozenset({"tour", "test", "up", "bench", "setup", "lock"})
+_JOB_MODULES: Final = {"tour": "deploy.tour", "bench": "tests.bench", "catalogue": "deploy.catalogue"}
+_NAMES: Final = frozenset({"tour", "test", "up", "bench", "setup", "catalogue", "lock"})
 _USAGE_STATUS: Final = 2
 _SETUP_FAILED_STATUS: Final = 4
 _SIGNAL_STATUS: Final = 128
@@ -32,7 +33,7 @@ _SIGNAL_STATUS: Final = 128
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command and return its exit status; `up`, `tour` and `bench` turn into their job and never return."""
+    """Run one command and return its exit status; `up` and `_JOB_MODULES` turn into their job and never return."""
     if not arguments or arguments[0] in {"-h", "--help", "help"}:
         (sys.stdout if arguments else sys.stderr).write(_USAGE)
         return 0 if arguments else _USAGE_STATUS

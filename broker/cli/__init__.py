@@ -28,6 +28,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "operator": ("operator", "app", "Issue tokens to operators."),
     "policy": ("policy", "app", "Show and explain policies."),
     "vault": ("vault", "app", "Keep and rotate credentials."),
+    "catalog": ("catalog", "app", "Look at the catalogue of operations."),
     "audit": ("audit", "app", "Search, verify and export the ledger."),
     "serve": ("processes", "serve", "Run the API process alone."),
     "worker": ("processes", "worker", "Run the worker process alone."),

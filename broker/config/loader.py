@@ -22,7 +22,7 @@ from broker.config.policies import PolicyFiles, compile_policies, read_policies,
 from broker.config.sections import Sections, read_sections
 from broker.errors import ConfigError, Finding
 from broker.model import Operator, Role
-from connectors.base import Connector
+from connectors.base import Connector, permissions_of
 from policies.errors import Finding as PolicyFinding
 from policies.errors import YamlError, did_you_mean, quote
 from policies.language.loader import DEFAULT_CHANNEL, LoadedPolicy
@@ -113,9 +113,13 @@ def _load(folder: Folder, root: Path, connectors: Mapping[str, Connector]) -> Co
 
 def catalogue_of(connectors: Mapping[str, Connector]) -> Catalogue:
     """Return what the connectors can ask policy for: actions, and the types of resources they name."""
-    operations = [operation for connector in connectors.values() for operation in connector.operations.values()]
+    asked = {
+        action: names
+        for connector in connectors.values()
+        for action, names in permissions_of(connector.operations).items()
+    }
     types = [each for connector in connectors.values() for each in connector.resource_types]
-    return build_catalogue(types, {each.action: each.permissions or (each.action,) for each in operations})
+    return build_catalogue(types, asked)
 
 
 def _cross_checks(files: PolicyFiles, sections: Sections, channels: Mapping[str, Channel]) -> list[Finding]:

@@ -1,39 +1,55 @@
-"""The ``aws`` connector: S3 objects, planned from botocore's model and sent with a signature of the vault."""
+"""The ``aws`` connector: any operation of botocore's models, planned without a client and signed by the vault."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from functools import cache
-from types import MappingProxyType
+from typing import Final
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
+from connectors.aws import s3
 from connectors.aws.answer import read_answer
+from connectors.aws.catalogue.model import Entry
+from connectors.aws.catalogue.place import UNKNOWN, Place
+from connectors.aws.catalogue.resolve import resolve
 from connectors.aws.connection import AwsConnection
-from connectors.aws.operations import BY_ACTION, SPECS, Spec, Target, catalogue_row
-from connectors.aws.params import check_params, shown
+from connectors.aws.endpoint import Endpoint, endpoint_of
+from connectors.aws.model import ApiOperation
+from connectors.aws.operations import ACCESS, OperationTable, is_idempotent, known, prefixes
+from connectors.aws.params import Checked, check_params
 from connectors.aws.resource_types import RESOURCE_TYPES
-from connectors.aws.wire import build_request, sign, target_of
+from connectors.aws.served import ServedTable, prefixes_of
+from connectors.aws.summary import summary_of
+from connectors.aws.tokens import fill_tokens
+from connectors.aws.unserved import why_unserved
+from connectors.aws.wire import build_request, operation_of, sign
+from connectors.aws.words import control_in, shown
 from connectors.base import CallResult, Connection, JsonObject, Operation, Plan, Transport, Usage
 from connectors.errors import InvalidParamsError
 from policies.model import Requirement, ResourceType
 from vault.model import Lease
 
+MAX_RESOURCE_CHARS: Final = 2048
+"""What policy reads at most, as `policies.patterns.pattern.MAX_RESOURCE_CHARS`."""
+
 
 class AwsConnector:
-    """Plans and executes S3 operations.
+    """Plans and executes operations of AWS.
 
     Args:
         now_ns: Wall clock for the date of signatures, nanoseconds since the epoch.
+        served: Services it offers, as botocore names them; None for all of them.
     """
 
-    def __init__(self, now_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, now_ns: Callable[[], int] = time.time_ns, *, served: frozenset[str] | None = None) -> None:
         self._now_ns = now_ns
+        self._served = served
 
     @property
     def name(self) -> str:
@@ -42,17 +58,17 @@ class AwsConnector:
 
     @property
     def services(self) -> frozenset[str]:
-        """Action prefixes it serves."""
-        return frozenset({"s3"})
+        """Action prefixes it serves: the services as botocore names them, and as IAM does."""
+        return prefixes() if self._served is None else prefixes_of(self._served)
 
     @property
     def operations(self) -> Mapping[str, Operation]:
-        """Its catalogue."""
-        return _catalogue()
+        """Its catalogue; looking at a row reads the model of its service, counting and naming read none."""
+        return OperationTable() if self._served is None else ServedTable(self._served)
 
     @property
     def resource_types(self) -> tuple[ResourceType, ...]:
-        """Types of AWS resources, those of services nobody serves yet among them."""
+        """Types of AWS resources that people write short; every other resource is written as its ARN."""
         return RESOURCE_TYPES
 
     @property
@@ -61,45 +77,36 @@ class AwsConnector:
         return AwsConnection
 
     def plan(self, action: str, params: JsonObject, connection: Connection) -> Plan:
-        """Derive request and requirements from the params; pure.
+        """Derive request and requirements from the params; pure, once the model of the service is read.
 
         Args:
-            action: ``s3:GetObject`` or ``aws:s3:GetObject``.
-            params: As the API names them, ``Body`` in base64, times in RFC 3339; ``Region`` on top.
-            connection: Its regions, partition and endpoint.
+            action: ``ecs:UpdateService`` or ``aws:ecs:UpdateService``.
+            params: As the API names them, blobs in base64, times in RFC 3339; ``Region`` on top.
+            connection: Its account, regions, partition and endpoint.
 
         Raises:
-            InvalidParamsError: unknown action, or params that do not fit it.
+            InvalidParamsError: unknown or unserved action, or params that do not fit it.
         """
-        spec = BY_ACTION.get(action.removeprefix("aws:"))
-        if spec is None:
-            raise InvalidParamsError(f"`{shown(action)}` is not an operation of aws", fix=", ".join(BY_ACTION))
+        api, entry = _found(action, self._served)
         options = connection.options
-        checked = check_params(spec, params, options["regions"])
-        origin, path_style = target_of(options, checked.region, checked.params["Bucket"])
-        call: JsonObject = {
-            "service": "s3",
-            "operation": spec.name,
-            "params": checked.params,
-            "region": checked.region,
-            "origin": origin,
-            "path_style": path_style,
-        }
+        checked = _complete(api, check_params(api, params, options["regions"]), connection)
+        requirements = _requirements(entry, checked, options)
         payload = checked.payload or b""
+        endpoint, call = _call(api, checked, options)
         if checked.payload is not None:
             call["payload_sha256"] = hashlib.sha256(payload).hexdigest()
         return Plan(
             connector=self.name,
-            action=spec.action,
+            action=api.action,
             connection=connection.name,
             credential=connection.credential,
             call=call,
-            requirements=_requirements(spec, checked.params, str(options.get("partition", "aws"))),
-            access=spec.access,
-            idempotent=spec.idempotent,
-            summary=_summary(spec, checked.params, checked.payload, checked.region),
+            requirements=requirements,
+            access=ACCESS[entry.access],
+            idempotent=is_idempotent(api, entry),
+            summary=summary_of(api, checked, requirements),
             payload=payload,
-            host=urlsplit(origin).netloc,
+            host=urlsplit(endpoint.origin).netloc,
             estimate=Usage(request_bytes=len(payload)),
         )
 
@@ -116,48 +123,64 @@ class AwsConnector:
             NotSentError, UpstreamRefusedError, OutcomeUnknownError: as in connectors.errors.
             VaultError: the lease could not serve; nothing was sent.
         """
-        request = build_request(plan)
+        api, request = operation_of(plan), build_request(plan)
         headers = await sign(request, lease, datetime.fromtimestamp(self._now_ns() // 1_000_000_000, UTC))
         async with AsyncExitStack() as stack:
             response = await stack.enter_async_context(
                 transport.request(request.method, request.url, headers=headers, body=request.body)
             )
-            return await read_answer(plan, response, stack)
+            return await read_answer(plan, api, response, stack)
 
 
-@cache
-def _catalogue() -> Mapping[str, Operation]:
-    return MappingProxyType({spec.action: catalogue_row(spec) for spec in SPECS})
+def _found(action: str, served: frozenset[str] | None) -> tuple[ApiOperation, Entry]:
+    found = known(action)
+    if found is None or (served is not None and found[0].service not in served):
+        raise InvalidParamsError(
+            f"`{shown(action)}` is not an operation of aws",
+            fix="write `service:Operation` as botocore names them, as in `ecs:UpdateService`",
+        )
+    reason = why_unserved(*found)
+    if reason:
+        raise InvalidParamsError(f"`{found[0].action}` is not served: {reason}")
+    return found
 
 
-def _requirements(spec: Spec, params: JsonObject, partition: str) -> tuple[Requirement, ...]:
-    needs = (Requirement(n.action, _resource(n.target, params, partition)) for n in spec.needs if n.applies(params))
-    return tuple(dict.fromkeys(needs))
+def _complete(api: ApiOperation, checked: Checked, connection: Connection) -> Checked:
+    """Return the params with everything that is set for the caller, so that policy and people see it."""
+    params = {**s3.set_members(api), **checked.params} if api.service == s3.NAME else checked.params
+    return dataclasses.replace(checked, params=fill_tokens(api, params, connection.name, checked.payload))
 
 
-def _resource(target: Target, params: JsonObject, partition: str) -> str:
-    """Return the ARN; the values are checked already and every character in them is literal."""
-    match target:
-        case Target.OBJECT:
-            return f"arn:{partition}:s3:::{params['Bucket']}/{params['Key']}"
-        case Target.BUCKET:
-            return f"arn:{partition}:s3:::{params['Bucket']}"
-        case Target.SOURCE:
-            source = params["CopySource"]
-            return f"arn:{partition}:s3:::{source['Bucket']}/{source['Key']}"
+def _requirements(entry: Entry, checked: Checked, options: JsonObject) -> tuple[Requirement, ...]:
+    place = Place(str(options.get("partition", "aws")), checked.region, str(options["account"]))
+    requirements = resolve(entry, checked.params, place)
+    if not requirements:
+        raise InvalidParamsError(f"`{entry.service}:{entry.operation}` asks for nothing policy could allow")
+    for need in requirements:
+        found = control_in(need.resource.replace(UNKNOWN, ""))
+        if found or len(need.resource) > MAX_RESOURCE_CHARS:
+            raise InvalidParamsError(
+                f"a name holds the control character {found}" if found else "a name is too long for any rule"
+            )
+    return requirements
 
 
-def _summary(spec: Spec, params: JsonObject, payload: bytes | None, region: str) -> str:
-    place = f"s3://{params['Bucket']}"
-    if "Key" in params:
-        place += f"/{shown(params['Key'])}"
-    elif params.get("Prefix"):
-        place += f"/{shown(params['Prefix'])}"
-    if "VersionId" in params:
-        place += f" version {shown(params['VersionId'])}"
-    if payload is not None:
-        place = f"{len(payload)} bytes to {place}"
-    if "CopySource" in params:
-        source = params["CopySource"]
-        place = f"s3://{source['Bucket']}/{shown(source['Key'])} to {place}"
-    return f"{spec.verb} {place} ({region})"
+def _call(api: ApiOperation, checked: Checked, options: JsonObject) -> tuple[Endpoint, JsonObject]:
+    """Return where the call goes, and all that `execute` needs but the body."""
+    path_style = True
+    if api.service == s3.NAME:
+        bucket = str(checked.params.get("Bucket", ""))
+        origin, path_style = s3.target_of(options, checked.region, bucket)
+        endpoint = Endpoint(origin, s3.NAME, checked.region)
+    else:
+        endpoint = endpoint_of(api, checked.params, checked.region, options.get("endpoint"))
+    return endpoint, {
+        "service": api.service,
+        "operation": api.name,
+        "params": checked.params,
+        "region": checked.region,
+        "origin": endpoint.origin,
+        "path_style": path_style,
+        "signing_name": endpoint.signing_name,
+        "signing_region": endpoint.signing_region,
+    }

@@ -1,267 +1,180 @@
-"""The table of S3 operations: which params are accepted, what they need allowed, and the catalogue rows made of it.
+"""Every operation of AWS as a mapping: names come from the compiled catalogue, rows are made when they are looked at.
 
-A param that is not in ``accepts`` is refused, so every param that reaches S3 is in the plan and had its say in the
-requirements. Left out on purpose: keys of customers (``SSECustomerKey``), KMS keys, grants, object lock, request payer.
+Looking at one row reads the model of its service; iterating, counting and asking whether a name is there reads none.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from functools import cache, lru_cache
+from itertools import chain
+from types import MappingProxyType
+from typing import Final
 
-from connectors.aws.model import member_shape, operation_model
-from connectors.base import Access, JsonObject, Operation
+from connectors.aws.catalogue.data import load
+from connectors.aws.catalogue.model import AccessClass, Entry
+from connectors.aws.catalogue.overrides import OVERRIDES
+from connectors.aws.catalogue.overrides.table import Row
+from connectors.aws.example import example_of
+from connectors.aws.model import ApiOperation, operation, service
+from connectors.aws.resource_names import resource_names
+from connectors.aws.schema import params_schema
+from connectors.aws.unserved import why_unserved
+from connectors.aws.words import camel_words
+from connectors.base import Access, LargeCatalogue, Operation
 
-MAX_KEY_BYTES: Final = 1024
-"""UTF-8 bytes of an object key, Amazon S3 User Guide, "Naming objects"."""
-MAX_TEXT: Final = 2048
-"""Characters of any other text param; S3 takes 8 KB of headers at most."""
-BUCKET_PATTERN: Final = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
-RANGES: Final[dict[str, tuple[int, int]]] = {"MaxKeys": (0, 1000), "PartNumber": (1, 10_000)}
-"""Smallest and largest value of the integer params."""
+_PASS_ROLE: Final = "iam:PassRole"  # noqa: S105 - an action
+_FOUND: Final = 4096
+"""Names looked up lately, of any text an agent sends."""
+_ROWS: Final = 1024
+"""Rows kept; a row with its schema takes about 20 KB."""
+ACCESS: Final[Mapping[AccessClass, Access]] = MappingProxyType(
+    {
+        AccessClass.READ: Access.READ,
+        AccessClass.WRITE: Access.WRITE,
+        AccessClass.DESTROY: Access.DESTROY,
+        AccessClass.SECRET: Access.SECRET,
+        AccessClass.ESCALATION: Access.WRITE,
+    }
+)
+"""Escalation is a write to whoever retries or counts; policy looks at the actions."""
 
 
-class Target(StrEnum):
-    """What a requirement is about; the value is its resource template."""
+class OperationTable(LargeCatalogue):
+    """The operations by canonical action, ``stepfunctions:StartExecution``.
 
-    OBJECT = "arn:{partition}:s3:::{Bucket}/{Key}"
-    BUCKET = "arn:{partition}:s3:::{Bucket}"
-    SOURCE = "arn:{partition}:s3:::{CopySource.Bucket}/{CopySource.Key}"
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """One requirement of an operation.
-
-    Args:
-        action: IAM action.
-        target: What it is about.
-        when: Path of a param that must be given for it to apply; empty for always.
-        equals: Value that param must have; empty for any.
+    An action under the name IAM gives its service (``states:StartExecution``) is found too when exactly one service
+    has it; iteration yields canonical names only.
     """
 
-    action: str
-    target: Target
-    when: tuple[str, ...] = ()
-    equals: str = ""
+    def __getitem__(self, action: str) -> Operation:
+        """Return the row of an action."""
+        found = find(action)
+        if found is None:
+            raise KeyError(action)
+        return _row(*found)
 
-    def applies(self, params: JsonObject) -> bool:
-        """Return whether these params need it."""
-        value: Any = params
-        for name in self.when:
-            if not isinstance(value, dict) or name not in value:
-                return False
-            value = value[name]
-        return not self.equals or value == self.equals
+    def __contains__(self, action: object) -> bool:
+        """Tell whether there is such an operation."""
+        return isinstance(action, str) and find(action) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield every canonical action in order."""
+        catalogue = load()
+        for name in sorted(catalogue.services()):
+            for each in catalogue.operations(name):
+                yield f"{name}:{each}"
+
+    def __len__(self) -> int:
+        """Return how many operations there are."""
+        return _count()
+
+    @property
+    def permissions(self) -> Mapping[str, tuple[str, ...]]:
+        """For each operation the actions it asks policy for; reads the compiled catalogue and no model."""
+        return PermissionTable()
+
+    @property
+    def other_actions(self) -> frozenset[str]:
+        """IAM actions no operation asks for: permissions that other calls need besides, and those of consoles."""
+        return _other_actions()
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
-    """One S3 operation.
+@lru_cache(maxsize=_FOUND)
+def find(action: str) -> tuple[str, str] | None:
+    """Return service and name of an action; None when there is none, or more than one under that name.
 
     Args:
-        name: API name.
-        access: What it does.
-        idempotent: True when twice is the same as once, on versioned buckets too.
-        summary: One line for people.
-        verb: First word of a plan's summary.
-        needs: Its requirements.
-        accepts: Accepted params; ``Region`` comes on top.
-        example: Params that plan.
-        fixed: Members we set ourselves.
-        root: Element the answer's document must be; empty when it has none.
+        action: ``service:Operation``, perhaps with ``aws:`` in front; the service as botocore or as IAM names it.
     """
-
-    name: str
-    access: Access
-    idempotent: bool
-    summary: str
-    verb: str
-    needs: tuple[Need, ...]
-    accepts: frozenset[str]
-    example: JsonObject
-    fixed: tuple[tuple[str, str], ...] = ()
-    root: str = ""
-
-    @property
-    def action(self) -> str:
-        """Canonical action."""
-        return f"s3:{self.name}"
-
-    @property
-    def required(self) -> list[str]:
-        """Params that must be given."""
-        return list(operation_model(self.name).input_shape.required_members)
+    prefix, _, name = action.removeprefix("aws:").partition(":")
+    catalogue = load()
+    if prefix in catalogue.services() and catalogue.entry(prefix, name) is not None:
+        return prefix, name
+    owners = [each for each in services_by_prefix().get(prefix, ()) if catalogue.entry(each, name) is not None]
+    return (owners[0], name) if len(owners) == 1 else None
 
 
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+def known(action: str) -> tuple[ApiOperation, Entry] | None:
+    """Return an operation and its row of the catalogue; None when there is none."""
+    found = find(action)
+    if found is None:
+        return None
+    api, entry = operation(*found), load().entry(*found)
+    return None if api is None or entry is None else (api, entry)
 
 
-_READ: Final = _names(
-    "Bucket Key ExpectedBucketOwner IfMatch IfModifiedSince IfNoneMatch IfUnmodifiedSince "
-    "Range VersionId PartNumber ChecksumMode"
-)
-_CONTENT: Final = "CacheControl ContentDisposition ContentEncoding ContentLanguage ContentType Metadata StorageClass"
-_WRITE: Final = f"Bucket Key ExpectedBucketOwner IfMatch IfNoneMatch ACL Tagging {_CONTENT}"
-
-# A version id needs both actions, unlike IAM: `VersionId=null` names the current object of an unversioned bucket, and a
-# deny of s3:GetObject must not be passed that way.
-_READ_NEEDS: Final = (
-    Need("s3:GetObject", Target.OBJECT),
-    Need("s3:GetObjectVersion", Target.OBJECT, ("VersionId",)),
-)
-_WRITE_NEEDS: Final = (
-    Need("s3:PutObject", Target.OBJECT),
-    Need("s3:PutObjectAcl", Target.OBJECT, ("ACL",)),
-    Need("s3:PutObjectTagging", Target.OBJECT, ("Tagging",)),
-)
-
-SPECS: Final[tuple[Spec, ...]] = (
-    Spec(
-        name="GetObject",
-        access=Access.READ,
-        idempotent=True,
-        summary="Read an object",
-        verb="get",
-        needs=_READ_NEEDS,
-        accepts=_READ,
-        example={"Bucket": "data-lake", "Key": "raw/2026/report.csv"},
-    ),
-    Spec(
-        name="HeadObject",
-        access=Access.READ,
-        idempotent=True,
-        summary="Read the size, type and metadata of an object",
-        verb="look at",
-        needs=_READ_NEEDS,
-        accepts=_READ,
-        example={"Bucket": "data-lake", "Key": "raw/2026/report.csv"},
-    ),
-    Spec(
-        name="ListObjectsV2",
-        access=Access.READ,
-        idempotent=True,
-        summary="List the objects of a bucket",
-        verb="list",
-        needs=(Need("s3:ListBucket", Target.BUCKET),),
-        accepts=_names("Bucket ContinuationToken Delimiter ExpectedBucketOwner FetchOwner MaxKeys Prefix StartAfter"),
-        example={"Bucket": "data-lake", "Prefix": "raw/", "MaxKeys": 100},
-        # Keys may hold characters that XML cannot; the answer is decoded again before it is handed back.
-        fixed=(("EncodingType", "url"),),
-        root="ListBucketResult",
-    ),
-    Spec(
-        name="PutObject",
-        access=Access.WRITE,
-        idempotent=False,
-        summary="Write an object; Body is base64",
-        verb="put",
-        needs=_WRITE_NEEDS,
-        accepts=_names(f"{_WRITE} Body ServerSideEncryption"),
-        example={"Bucket": "data-lake", "Key": "out/hello.txt", "Body": "aGVsbG8=", "ContentType": "text/plain"},
-    ),
-    Spec(
-        name="CopyObject",
-        access=Access.WRITE,
-        idempotent=False,
-        summary="Copy an object; tags are copied only with TaggingDirective=COPY",
-        verb="copy",
-        needs=(
-            Need("s3:GetObject", Target.SOURCE),
-            Need("s3:GetObjectVersion", Target.SOURCE, ("CopySource", "VersionId")),
-            Need("s3:GetObjectTagging", Target.SOURCE, ("TaggingDirective",), "COPY"),
-            *_WRITE_NEEDS,
-            Need("s3:PutObjectTagging", Target.OBJECT, ("TaggingDirective",), "COPY"),
-        ),
-        accepts=_names(
-            f"{_WRITE} CopySource CopySourceIfMatch CopySourceIfModifiedSince CopySourceIfNoneMatch "
-            "CopySourceIfUnmodifiedSince ExpectedSourceBucketOwner MetadataDirective TaggingDirective "
-            "ServerSideEncryption"
-        ),
-        example={
-            "Bucket": "data-lake",
-            "Key": "out/report.csv",
-            "CopySource": {"Bucket": "data-lake", "Key": "raw/2026/report.csv"},
-        },
-        # S3 copies the tags of the source unless told otherwise, which needs two more actions; so it is told otherwise.
-        fixed=(("TaggingDirective", "REPLACE"),),
-        root="CopyObjectResult",
-    ),
-    Spec(
-        name="DeleteObject",
-        access=Access.DESTROY,
-        idempotent=False,
-        summary="Delete an object",
-        verb="delete",
-        needs=(
-            Need("s3:DeleteObject", Target.OBJECT),
-            Need("s3:DeleteObjectVersion", Target.OBJECT, ("VersionId",)),
-        ),
-        accepts=_names("Bucket Key VersionId IfMatch ExpectedBucketOwner"),
-        example={"Bucket": "data-lake", "Key": "out/hello.txt"},
-    ),
-)
-BY_ACTION: Final[dict[str, Spec]] = {spec.action: spec for spec in SPECS}
-BY_NAME: Final[dict[str, Spec]] = {spec.name: spec for spec in SPECS}
-
-_ENCRYPTION: Final = ["AES256"]
-"""Any other value uses a KMS key, which would need actions on that key."""
+@cache
+def services_by_prefix() -> Mapping[str, tuple[str, ...]]:
+    """Return for each IAM prefix the services it covers."""
+    return load().iam_prefixes()
 
 
-def catalogue_row(spec: Spec) -> Operation:
-    """Return the catalogue row of an operation; its schema comes from botocore's shapes."""
-    properties = {name: param_schema(spec.name, name) for name in sorted(spec.accepts)}
-    properties["Region"] = {"type": "string", "description": "one of the connection's regions; its first by default"}
-    targets = dict.fromkeys(need.target.replace("{partition}", "aws") for need in spec.needs)
+@cache
+def prefixes() -> frozenset[str]:
+    """Return every word that can stand before the colon of an action or of a requirement."""
+    return frozenset(load().services()) | frozenset(services_by_prefix())
+
+
+@cache
+def _other_actions() -> frozenset[str]:
+    catalogue = load()
+    known = frozenset(chain.from_iterable(map(catalogue.iam_actions, catalogue.services())))
+    return known.difference(chain.from_iterable(PermissionTable().values()))
+
+
+@cache
+def _count() -> int:
+    catalogue = load()
+    return sum(map(catalogue.count, catalogue.services()))
+
+
+@lru_cache(maxsize=_ROWS)
+def _row(service_name: str, name: str) -> Operation:
+    api, entry = service(service_name).operation(name), load().entry(service_name, name)
+    if api is None or entry is None:  # botocore is pinned to what the catalogue was built from
+        raise KeyError(f"{service_name}:{name}")
+    reason, example = why_unserved(api, entry), example_of(api, entry)
+    summary = api.model.documentation or f"{camel_words(name)} of {service_name}"
     return Operation(
-        action=spec.action,
-        access=spec.access,
-        idempotent=spec.idempotent,
-        summary=spec.summary,
-        resources=tuple(targets),
-        permissions=tuple(dict.fromkeys(need.action for need in spec.needs)),
-        params_schema={
-            "type": "object",
-            "properties": properties,
-            "required": spec.required,
-            "additionalProperties": False,
-        },
-        example=spec.example,
+        action=api.action,
+        access=ACCESS[entry.access],
+        idempotent=is_idempotent(api, entry),
+        summary=f"{summary} (not served: {reason})" if reason else summary,
+        resources=resource_names(entry, example),
+        params_schema=params_schema(api),
+        example=example,
+        permissions=asked_actions(entry),
     )
 
 
-def param_schema(operation: str, name: str) -> JsonObject:
-    """Return the JSON Schema of one accepted param."""
-    if name == "CopySource":
-        parts = {part: param_schema("GetObject", part) for part in ("Bucket", "Key", "VersionId")}
-        return {"type": "object", "properties": parts, "required": ["Bucket", "Key"], "additionalProperties": False}
-    shape = member_shape(operation, name)
-    match shape.type_name:
-        case "string":
-            return _text_schema(name, list(shape.enum))
-        case "timestamp":
-            return {"type": "string", "format": "date-time"}
-        case "blob":
-            return {"type": "string", "contentEncoding": "base64"}
-        case "boolean":
-            return {"type": "boolean"}
-        case "integer":
-            low, high = RANGES[name]
-            return {"type": "integer", "minimum": low, "maximum": high}
-        case "map":
-            return {"type": "object", "additionalProperties": {"type": "string", "maxLength": MAX_TEXT}}
-        case other:
-            raise AssertionError(f"no schema for shape type {other}")
+def asked_actions(entry: Entry) -> tuple[str, ...]:
+    """Return every action the requirements of an operation can name, without reading its model."""
+    override = OVERRIDES.get(f"{entry.service}:{entry.operation}")
+    own = [need.action for need in override.needs] if isinstance(override, Row) else [p.action for p in entry.pairs]
+    return tuple(dict.fromkeys(own + [_PASS_ROLE] * bool(entry.role_members)))
 
 
-def _text_schema(name: str, allowed: list[str]) -> JsonObject:
-    if name == "Bucket":
-        return {"type": "string", "pattern": BUCKET_PATTERN}
-    if name == "ServerSideEncryption":
-        return {"type": "string", "enum": _ENCRYPTION}
-    if allowed:
-        return {"type": "string", "enum": allowed}
-    low = 0 if name == "Prefix" else 1
-    return {"type": "string", "minLength": low, "maxLength": MAX_KEY_BYTES if name == "Key" else MAX_TEXT}
+class PermissionTable(Mapping[str, tuple[str, ...]]):
+    """As `OperationTable.permissions`."""
+
+    def __getitem__(self, action: str) -> tuple[str, ...]:
+        """Return the actions of an operation."""
+        found = find(action)
+        entry = None if found is None else load().entry(*found)
+        if entry is None:
+            raise KeyError(action)
+        return asked_actions(entry)
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield every canonical action in order."""
+        return iter(OperationTable())
+
+    def __len__(self) -> int:
+        """Return how many operations there are."""
+        return _count()
+
+
+def is_idempotent(api: ApiOperation, entry: Entry) -> bool:
+    """Tell whether sending a plan twice does it once: by nature, or because the plan holds a token."""
+    return entry.idempotent or bool(api.tokens)

@@ -116,7 +116,8 @@ RESOURCE_TYPES: Final = (
     _row(
         "lambda/alias",
         (_regional("lambda"), "function:{function}:{alias}"),
-        "InvokeFunction* GetFunction* AddPermission RemovePermission GetPolicy *ProvisionedConcurrency*",
+        "InvokeFunction* GetFunction* AddPermission RemovePermission GetPolicy *ProvisionedConcurrency* "
+        "Publish* Update* *Alias*",
         function="resize-images",
         alias="live",
     ),

@@ -1,28 +1,33 @@
 """From a plan's call to the exact HTTP request, signed by a lease.
 
-The request is built from the plan alone. botocore's serialiser makes path, query and headers from the model; the path
-is kept byte for byte (S3 signs it raw, dots and double slashes included) and the query is put in canonical order, so
-that what is signed and what is sent are the same text.
+The request is built from the plan alone. botocore's serialiser makes path, query, headers and body from the model; the
+path is kept byte for byte and the query is put in canonical order, so that what is signed and what is sent are the same
+text. S3 signs its path as it is sent; every other service encodes it once more for the signature.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
-from botocore.exceptions import ParamValidationError
+from botocore.exceptions import BotoCoreError
 
-from connectors.aws.connection import DNS_SUFFIXES
-from connectors.aws.model import member_shape, operation_model, serializer
-from connectors.aws.operations import BY_NAME
+from connectors.aws import quirks, s3
+from connectors.aws.checksum import checksum_headers
+from connectors.aws.codec import serializer
+from connectors.aws.model import ApiOperation, operation
+from connectors.aws.params import check_members
+from connectors.aws.shapes import native
 from connectors.base import JsonObject, Plan
-from connectors.errors import NotSentError
+from connectors.errors import InvalidParamsError, NotSentError
 from vault.model import Lease, SigningRequest
 
 EMPTY_SHA256: Final = hashlib.sha256(b"").hexdigest()
+_DIGEST: Final = "x-amz-content-sha256"
 _UNRESERVED: Final = "-_.~"
 """RFC 3986 2.3; what SigV4 leaves unencoded besides letters and digits."""
 
@@ -34,12 +39,13 @@ class WireRequest:
     Args:
         method: HTTP method.
         origin: ``scheme://host[:port]``.
-        path: Encoded path.
+        path: Encoded path, as it is sent.
         query: Encoded query in canonical order, may be empty.
         headers: Lower-case names, without ``host``.
         body: Whole body.
         payload_sha256: Hex digest of the body.
         region: Region of the credential scope.
+        service: Service of the credential scope.
     """
 
     method: str
@@ -50,26 +56,29 @@ class WireRequest:
     body: bytes
     payload_sha256: str
     region: str
+    service: str
 
     @property
     def url(self) -> str:
         """The absolute URL."""
         return f"{self.origin}{self.path}?{self.query}" if self.query else f"{self.origin}{self.path}"
 
+    @property
+    def signed_path(self) -> str:
+        """The path as it stands in the canonical request."""
+        return self.path if self.service == s3.NAME else quote(self.path, safe="/~")
 
-def target_of(options: JsonObject, region: str, bucket: str) -> tuple[str, bool]:
-    """Return the origin a bucket is reached at, and whether its name is in the path.
 
-    An explicit endpoint is path-style. On AWS the bucket is in the host, except when its dots would break the
-    wildcard certificate.
+def operation_of(plan: Plan) -> ApiOperation:
+    """Return the operation a plan calls.
+
+    Raises:
+        NotSentError: there is no such operation.
     """
-    endpoint = options.get("endpoint")
-    if endpoint is not None:
-        return str(endpoint), True
-    suffix = DNS_SUFFIXES[str(options.get("partition", "aws"))]
-    if "." in bucket:
-        return f"https://s3.{region}.{suffix}", True
-    return f"https://{bucket}.s3.{region}.{suffix}", False
+    found = operation(str(plan.call.get("service")), str(plan.call.get("operation")))
+    if found is None:
+        raise NotSentError("the plan names no operation")
+    return found
 
 
 def build_request(plan: Plan) -> WireRequest:
@@ -78,36 +87,18 @@ def build_request(plan: Plan) -> WireRequest:
     Raises:
         NotSentError: the plan does not fit the model or its payload is not the one it was made with.
     """
-    call = plan.call
-    payload_sha256 = hashlib.sha256(plan.payload).hexdigest() if plan.payload else EMPTY_SHA256
-    if payload_sha256 != call.get("payload_sha256", EMPTY_SHA256):
+    api, call = operation_of(plan), plan.call
+    if hashlib.sha256(plan.payload).hexdigest() != call.get("payload_sha256", EMPTY_SHA256):
         raise NotSentError("the payload is not the one that was planned")
     try:
-        name = call["operation"]
-        spec = BY_NAME[name]
-        native = {key: _native(name, key, value) for key, value in call["params"].items()}
-        for key, value in spec.fixed:
-            native.setdefault(key, value)
-        if "Body" in spec.accepts:
-            native["Body"] = plan.payload
-        made = serializer().serialize_to_request(native, operation_model(name))
-        origin, in_path, region = call["origin"], call["path_style"], call["region"]
-    except (KeyError, TypeError, ValueError, ParamValidationError):
+        # What was planned passes unchanged; anything else is a plan nobody made here.
+        params = check_members(api, call["params"], payload=plan.payload if api.payload else None)
+        made = serializer(api.protocol).serialize_to_request(_native(api, params, plan.payload), api.model)
+        path = made["url_path"] if call["path_style"] else _without_bucket(made["url_path"], params["Bucket"])
+        return _request(api, call, made, path)
+    except (BotoCoreError, InvalidParamsError, KeyError, TypeError, ValueError, AttributeError, OverflowError):
         # No chaining: botocore puts the values into its message.
         raise NotSentError("the plan does not fit the model of the operation") from None
-    path, _, inline = made["url_path"].partition("?")
-    if not in_path:
-        path = path[len(native["Bucket"]) + 1 :] or "/"
-    return WireRequest(
-        method=made["method"],
-        origin=origin,
-        path=path,
-        query=_canonical_query(made["query_string"], inline),
-        headers={key.lower(): str(value) for key, value in made["headers"].items()},
-        body=plan.payload,
-        payload_sha256=payload_sha256,
-        region=region,
-    )
 
 
 async def sign(request: WireRequest, lease: Lease, at: datetime) -> dict[str, str]:
@@ -124,18 +115,18 @@ async def sign(request: WireRequest, lease: Lease, at: datetime) -> dict[str, st
     headers = {
         **request.headers,
         "host": urlsplit(request.origin).netloc,
-        "x-amz-content-sha256": request.payload_sha256,
+        _DIGEST: request.payload_sha256,
         "x-amz-date": at.strftime("%Y%m%dT%H%M%SZ"),
     }
     authorization = await lease.sign_aws(
         SigningRequest(
             method=request.method,
-            path=request.path,
+            path=request.signed_path,
             query=request.query,
             headers=dict(headers),
             payload_sha256=request.payload_sha256,
             region=request.region,
-            service="s3",
+            service=request.service,
         )
     )
     token = lease.security_token
@@ -145,19 +136,62 @@ async def sign(request: WireRequest, lease: Lease, at: datetime) -> dict[str, st
     return {**headers, "authorization": authorization}
 
 
-def _native(operation: str, name: str, value: Any) -> Any:  # noqa: ANN401 - JSON in, botocore's types out
-    if name == "CopySource":
-        version = f"?versionId={quote(value['VersionId'], safe=_UNRESERVED)}" if "VersionId" in value else ""
-        return quote(f"{value['Bucket']}/{value['Key']}", safe=f"/{_UNRESERVED}") + version
-    if member_shape(operation, name).type_name == "timestamp":
-        return datetime.fromisoformat(value).astimezone(UTC)
-    return value
+def _native(api: ApiOperation, params: JsonObject, payload: bytes) -> dict[str, Any]:
+    """Return the input as botocore serialises it."""
+    values: dict[str, Any] = dict(s3.fixed_members(api)) if api.service == s3.NAME else {}
+    for name, value in params.items():
+        is_source = name == "CopySource" and s3.is_copy(api)
+        values[name] = s3.copy_source_text(value) if is_source else native(api.members[name], value)
+    if api.payload:
+        values[api.payload] = payload
+    return values
+
+
+def _request(api: ApiOperation, call: JsonObject, made: dict[str, Any], path: str) -> WireRequest:
+    body = _body(api, made["body"])
+    headers = {key.lower(): str(value) for key, value in made["headers"].items()} | quirks.headers(api)
+    headers |= checksum_headers(api, call["params"], headers, body)
+    path, _, inline = path.partition("?")
+    payload_sha256 = hashlib.sha256(body).hexdigest() if body else EMPTY_SHA256
+    if headers.pop(_DIGEST, payload_sha256) != payload_sha256:
+        raise ValueError("the digest that was planned is not that of the body")
+    return WireRequest(
+        method=made["method"],
+        origin=call["origin"],
+        path=path or "/",
+        query=_canonical_query(made["query_string"] or {}, inline),
+        headers=headers,
+        body=body,
+        payload_sha256=payload_sha256,
+        region=call["signing_region"],
+        service=call["signing_name"],
+    )
+
+
+def _without_bucket(path: str, bucket: str) -> str:
+    return path[len(bucket) + 1 :]
+
+
+def _body(api: ApiOperation, made: Any) -> bytes:  # noqa: ANN401 - bytes, text or the arguments of a form
+    if isinstance(made, dict):
+        return urlencode(made, doseq=True).encode()
+    body = made.encode() if isinstance(made, str) else bytes(made)
+    if api.protocol == "rest-xml" and not api.payload and body.startswith(b"<"):
+        # A parser would read ends of lines as blanks and line feeds (XML 1.0 2.11), and a key is what it is.
+        return body.replace(b"\r", b"&#xD;").replace(b"\n", b"&#xA;")
+    return body
 
 
 def _canonical_query(members: dict[str, Any], inline: str) -> str:
-    pairs = [(quote(key, safe=_UNRESERVED), quote(str(value), safe=_UNRESERVED)) for key, value in members.items()]
-    if inline:
-        # The model's own constant part, as ``list-type=2``.
-        name, _, value = inline.partition("=")
+    pairs = list(_arguments(members))
+    for constant in inline.split("&") if inline else ():
+        # The model's own part, as ``list-type=2`` or ``acl``.
+        name, _, value = constant.partition("=")
         pairs.append((name, value))
-    return "&".join(f"{key}={value}" for key, value in sorted(pairs))
+    return "&".join(f"{name}={value}" for name, value in sorted(pairs))
+
+
+def _arguments(members: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in members.items():
+        for item in value if isinstance(value, list) else [value]:
+            yield quote(name, safe=_UNRESERVED), quote(str(item), safe=_UNRESERVED)

@@ -37,7 +37,8 @@ BRIEF = {
     ),
     "A1": Requirement("intents API: connectors act with sealed credentials and only results come back"),
     "A2": Requirement(
-        "AWS: every operation, unmodified clients", partial="S3 object operations by intent; no wire door yet"
+        "AWS: every operation, unmodified clients",
+        partial="all of S3 by intent; the other services can be planned and are not offered; no wire door yet",
     ),
     "A3": Requirement(
         "git: unmodified git, policy per ref", partial="read and push by intent with a bundle; no smart HTTP door yet"

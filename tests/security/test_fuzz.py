@@ -12,7 +12,7 @@ import pytest
 
 TARGETS = Path(__file__).parent.parent / "fuzz"
 SEEDS = Path(__file__).parent.parent.parent / "policies" / "library"
-SECONDS = int(os.environ.get("FUZZ_SECONDS", "8"))
+SECONDS = int(os.environ.get("FUZZ_SECONDS", "6"))
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("atheris") is None, reason="the fuzzer has no build for this Python or machine"

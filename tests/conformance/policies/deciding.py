@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
 
+from connectors.base import permissions_of
 from connectors.registry import build_connectors
 from policies.conditions.guards import flatten_params
 from policies.conditions.moments import parse_moment
@@ -27,9 +28,7 @@ _ORDER = (Layer.GUARDRAIL, Layer.BOUNDARY, Layer.AGENT)
 def catalogue() -> Catalogue:
     """Return what the connectors of this build offer; the command line uses the same."""
     connectors = build_connectors().values()
-    operations = {
-        each.action: each.permissions or (each.action,) for one in connectors for each in one.operations.values()
-    }
+    operations = {action: asked for one in connectors for action, asked in permissions_of(one.operations).items()}
     return build_catalogue([each for one in connectors for each in one.resource_types], operations)
 
 

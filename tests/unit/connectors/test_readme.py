@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from connectors.aws.connection import AwsConnection
-from connectors.aws.operations import SPECS
+from connectors.base import LargeCatalogue
 from connectors.registry import REGISTRY, build_connectors
 
 ROOM = Path(__file__).parents[3] / "connectors"
@@ -26,10 +26,16 @@ def test_the_example_connection_is_one() -> None:
 def test_every_file_connector_and_operation_is_named() -> None:
     files = [f"`{path.name}`" for path in ROOM.glob("*.py") if path.name != "__init__.py"]
     folders = [f"`{name}/`" for name in REGISTRY]
-    actions = [f"`{action}`" for connector in build_connectors().values() for action in connector.operations]
+    actions = [
+        f"`{action}`"
+        for connector in build_connectors().values()
+        if not isinstance(connector.operations, LargeCatalogue)
+        for action in connector.operations
+    ]
     assert [word for word in files + folders + actions if word not in TEXT] == []
 
 
-def test_every_action_policy_can_see_is_in_the_table_of_requirements() -> None:
-    actions = {f"`{need.action}`" for spec in SPECS for need in spec.needs}
-    assert sorted(action for action in actions if action not in TEXT) == []
+def test_every_file_of_aws_is_on_its_page() -> None:
+    page = (ROOM / "aws" / "README.md").read_text("utf-8")
+    files = [f"`{path.name}`" for path in (ROOM / "aws").glob("*.py") if path.name != "__init__.py"]
+    assert sorted(name for name in files if name not in page) == []

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import policies
+from connectors.base import permissions_of
 from connectors.registry import build_connectors
 from policies.engine import compile_policy
 from policies.language.fmt import format_policy
@@ -22,11 +23,7 @@ PACKS = [path for path in PATHS if path.parent.name == "guardrails"]
 CONNECTORS = build_connectors().values()
 CATALOGUE = build_catalogue(
     [each for connector in CONNECTORS for each in connector.resource_types],
-    {
-        each.action: each.permissions or (each.action,)
-        for connector in CONNECTORS
-        for each in connector.operations.values()
-    },
+    {action: asked for one in CONNECTORS for action, asked in permissions_of(one.operations).items()},
 )
 
 

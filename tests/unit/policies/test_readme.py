@@ -13,6 +13,7 @@ import typer
 
 import policies
 from broker.cli.policy import app as tools
+from connectors.base import permissions_of
 from connectors.registry import build_connectors
 from policies.conditions.guards import compile_guard
 from policies.conditions.moments import parse_moment
@@ -38,7 +39,7 @@ PAGE = (ROOM / "README.md").read_text("utf-8")
 CONNECTORS = build_connectors().values()
 CATALOGUE = build_catalogue(
     [each for connector in CONNECTORS for each in connector.resource_types],
-    {each.action: each.permissions or (each.action,) for one in CONNECTORS for each in one.operations.values()},
+    {action: asked for one in CONNECTORS for action, asked in permissions_of(one.operations).items()},
 )
 LAYERS = {"policies/guardrails": Layer.GUARDRAIL, "policies/projects": Layer.BOUNDARY, "policies": Layer.AGENT}
 PROJECT = "shop"

@@ -12,7 +12,12 @@ from vault.model import CredentialRef
 SECRET = "canary-secret-key-0123456789"
 NOW_NS = 1_772_625_600 * 1_000_000_000
 CONNECTOR = AwsConnector(lambda: NOW_NS)
-AWS = Connection("lake", "aws", CredentialRef("aws/lake"), {"regions": ["eu-central-1"], "partition": "aws"})
+AWS = Connection(
+    "lake",
+    "aws",
+    CredentialRef("aws/lake"),
+    {"account": "123456789012", "regions": ["eu-central-1"], "partition": "aws"},
+)
 MINIO = dataclasses.replace(AWS, options={**AWS.options, "endpoint": "http://127.0.0.1:9000"})
 OBJECT = {"Bucket": "data-lake", "Key": "raw/x.csv"}
 COPY = {**OBJECT, "CopySource": {"Bucket": "other-lake", "Key": "é/a b+c?d", "VersionId": "v+1"}}

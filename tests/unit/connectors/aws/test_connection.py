@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from connectors.aws.connection import AwsConnection
-from connectors.aws.wire import target_of
+from connectors.aws.s3 import target_of
 
 GOOD: dict[str, Any] = {"account": "123456789012", "regions": ["eu-central-1", "us-east-1"]}
 
@@ -88,6 +88,7 @@ def test_another_implementation_may_name_its_regions_as_it_likes() -> None:
         ({}, "data.lake", ("https://s3.eu-west-1.amazonaws.com", True)),
         ({"partition": "aws-cn"}, "data-lake", ("https://data-lake.s3.eu-west-1.amazonaws.com.cn", False)),
         ({"endpoint": "http://10.0.0.1:9000"}, "data-lake", ("http://10.0.0.1:9000", True)),
+        ({}, "", ("https://s3.eu-west-1.amazonaws.com", True)),
     ],
 )
 def test_the_bucket_is_in_the_host_on_aws_and_in_the_path_elsewhere(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from connectors.aws.model import parse_time
+from connectors.aws.codec import parse_time
 from connectors.errors import NotSentError, OutcomeUnknownError, UpstreamRefusedError
 from connectors.streams import read_all
 from tests.fakes import Answer, FakeLease, FakeTransport

@@ -92,6 +92,9 @@ async def test_the_signature_is_the_one_botocore_makes(operation: str) -> None:
     ("change", "payload"),
     [
         ({"operation": "PutBucketPolicy"}, b"hi"),
+        ({"operation": "NoSuchThing"}, b"hi"),
+        ({"service": "nope"}, b"hi"),
+        ({"service": "../s3"}, b"hi"),
         ({"params": {"Bucket": "data-lake"}}, b"hi"),
         ({"params": {"Bucket": 5, "Key": "k"}}, b"hi"),
         ({"params": {**OBJECT, "Nope": 1}}, b"hi"),

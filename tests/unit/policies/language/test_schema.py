@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import policies
+from connectors.base import permissions_of
 from connectors.registry import build_connectors
 from policies.conditions.facts import is_session_fact
 from policies.document.nodes import to_json
@@ -32,7 +33,7 @@ from tests.unit.policies.language.test_silent_losses import LOSSES
 CONNECTORS = build_connectors().values()
 CATALOGUE = build_catalogue(
     [each for connector in CONNECTORS for each in connector.resource_types],
-    {each.action: each.permissions or (each.action,) for one in CONNECTORS for each in one.operations.values()},
+    {action: asked for one in CONNECTORS for action, asked in permissions_of(one.operations).items()},
 )
 
 FOLDERS = {"policies/guardrails": Layer.GUARDRAIL, "policies/projects": Layer.BOUNDARY}
