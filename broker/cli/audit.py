@@ -9,9 +9,8 @@ from typing import Annotated, Final
 
 import typer
 
-from broker.cli.context import settings_from
+from broker.cli.context import ledger_url, settings_from
 from broker.cli.output import ExitCode, OutputFormat, emit, fail
-from broker.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -42,7 +41,7 @@ def verify(
         if export is not None:
             report = audit_export(export, state, key_file, os.environ)
         else:
-            report = audit_database(_database_url(settings), state, key_file, os.environ)
+            report = audit_database(ledger_url(settings), state, key_file, os.environ)
     except BrokerError as error:
         fail(str(error), ExitCode.FAILED)
     shown = asdict(report)
@@ -63,7 +62,7 @@ def export_ledger(
     from broker.store.database import open_database
 
     try:
-        database = open_database(_database_url(settings_from(ctx)))
+        database = open_database(ledger_url(settings_from(ctx)))
         try:
             count = write_export(database, file)
         finally:
@@ -71,13 +70,6 @@ def export_ledger(
     except BrokerError as error:
         fail(str(error), ExitCode.FAILED)
     emit({"file": str(file), "events": count}, output)
-
-
-def _database_url(settings: Settings) -> str:
-    """Return the ledger's URL; a SQLite file that is not there is not made by looking at it."""
-    if not settings.database_url and not Path(settings.database.removeprefix("sqlite:///")).is_file():
-        fail(f"there is no ledger in `{settings.data}`", ExitCode.FAILED, fix="name the folder with --data")
-    return settings.database
 
 
 @app.command()

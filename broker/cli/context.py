@@ -144,3 +144,10 @@ async def record_event(settings: Settings, kind: EventType, data: Mapping[str, A
     from broker.store.base import Change, new_event
 
     await commit(settings, Change(new_event(SystemClock(), kind, dict(data), operator=operator)))
+
+
+def ledger_url(settings: Settings) -> str:
+    """Return the ledger's URL; a SQLite file that is not there is not made by looking at it."""
+    if not settings.database_url and not Path(settings.database.removeprefix("sqlite:///")).is_file():
+        fail(f"there is no ledger in `{settings.data}`", ExitCode.FAILED, fix="name the folder with --data")
+    return settings.database

@@ -42,7 +42,7 @@ def load_configuration(root: Path, connectors: Mapping[str, Connector]) -> Confi
     Raises:
         ConfigError: with every finding, in file and line order.
     """
-    return _load(read_folder(root), root, connectors)
+    return load_folder(read_folder(root), root, connectors)
 
 
 def load_files(files: Mapping[str, bytes], root: Path, connectors: Mapping[str, Connector]) -> Configuration:
@@ -56,7 +56,7 @@ def load_files(files: Mapping[str, bytes], root: Path, connectors: Mapping[str, 
     Raises:
         ConfigError: they do not fit this version of Ostiary any more.
     """
-    return _load(Folder(files=dict(files)), root, connectors)
+    return load_folder(Folder(files=dict(files)), root, connectors)
 
 
 def load_folder(folder: Folder, root: Path, connectors: Mapping[str, Connector]) -> Configuration:
@@ -70,10 +70,6 @@ def load_folder(folder: Folder, root: Path, connectors: Mapping[str, Connector])
     Raises:
         ConfigError: with every finding.
     """
-    return _load(folder, root, connectors)
-
-
-def _load(folder: Folder, root: Path, connectors: Mapping[str, Connector]) -> Configuration:
     findings = list(folder.findings)
     sections = Sections()
     if MAIN_FILE in folder.files:

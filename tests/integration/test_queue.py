@@ -31,7 +31,7 @@ OTHER = IntentId("int_" + "1" * 26)
 DEADLINE_SECONDS = 20.0
 
 WORKER = """
-import pathlib, sys, time, os
+import pathlib, signal, sys, os
 from broker.worker import work_forever
 
 def run(intent_id, fence):
@@ -40,7 +40,7 @@ def run(intent_id, fence):
         raise RuntimeError("the secret is hunter2")
     if intent_id.endswith("8"):
         (marks / "horse").write_text(str(os.getpid()))
-        time.sleep(60)
+        signal.pause()  # until it is killed
     with (marks / f"{intent_id}-{fence}").open("a") as file:
         file.write("x")
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from broker.config.model import Configuration
     from broker.errors import ConfigError
-    from broker.settings import Settings
     from policies.layers import LayeredPolicy
     from policies.model import Rule
 
@@ -97,13 +96,6 @@ def since_ns(text: str) -> int:
     from broker.clock import NS_PER_SECOND
 
     return time.time_ns() - seconds(text) * NS_PER_SECOND
-
-
-def ledger_url(settings: Settings) -> str:
-    """Return the ledger's URL; a SQLite file that is not there is not made by looking at it."""
-    if not settings.database_url and not Path(settings.database.removeprefix("sqlite:///")).is_file():
-        fail(f"there is no ledger in `{settings.data}`", ExitCode.FAILED, fix="name the folder with --data")
-    return settings.database
 
 
 def pairs(words: Iterable[str], option: str) -> dict[str, str]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from broker.cli.context import settings_from
+from broker.cli.context import ledger_url, settings_from
 from broker.cli.output import ExitCode, OutputFormat, OutputOption, clean, emit, fail, say
-from broker.cli.policy.context import configuration, draft, ledger_url, since_ns
+from broker.cli.policy.context import configuration, draft, since_ns
 
 if TYPE_CHECKING:
     from broker.config.model import Configuration

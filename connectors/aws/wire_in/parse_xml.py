@@ -54,7 +54,7 @@ def read_root(node: Node, root: Element) -> dict[str, Any]:
 class _Builder:
     def __init__(self) -> None:
         self._open: list[Element] = []
-        self._root: Element | None = None
+        self._roots: list[Element] = []
         self._count = 0
 
     def build(self, body: bytes) -> Element:
@@ -72,11 +72,10 @@ class _Builder:
             if b"\x00" in body:  # expat guesses UTF-16 before it looks at the encoding it was given
                 raise malformed("the body holds a NUL")
             parser.Parse(body, True)  # noqa: FBT003 - expat's signature: this is all of it
-        except (expat.ExpatError, UnicodeDecodeError):
+            (root,) = self._roots
+        except (expat.ExpatError, ValueError):  # not XML, not UTF-8, not one root
             raise malformed("the body is not well-formed XML in UTF-8") from None
-        if self._root is None:  # pragma: no cover - expat refuses a document without an element
-            raise malformed("the body is empty")
-        return self._root
+        return root
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._count += 1
@@ -88,7 +87,7 @@ class _Builder:
         if self._open:
             self._open[-1].children.append(element)
         else:
-            self._root = element
+            self._roots.append(element)
         self._open.append(element)
 
     def _end(self, _name: str) -> None:
