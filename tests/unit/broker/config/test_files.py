@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,13 @@ def test_what_may_have_been_meant_as_a_policy_is_a_fault_and_the_rest_a_notice(t
 def test_the_number_of_policies_is_bounded(tmp_path: Path) -> None:
     root = write(tmp_path, "version: 1\n", **{f"a{number}": "" for number in range(MAX_POLICY_FILES + 1)})
     assert faults(root) == [f"policies:1:1: holds more than {MAX_POLICY_FILES} policies"]
+
+
+def test_what_cannot_be_opened_is_told_whoever_reads(short_tmp: Path) -> None:
+    root = write(short_tmp, "version: 1\n", a="x")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(root / "policies" / "b.yaml"))
+        assert faults(root) == ["policies/b.yaml:1:1: cannot be read: no such device or address"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
