@@ -16,6 +16,7 @@ from broker.clock import Clock
 from broker.config.model import Configuration
 from broker.decision_point import DecisionPoint
 from broker.errors import QueueUnavailableError
+from broker.execution import Executor
 from broker.ids import SessionId
 from broker.intents import Journal
 from broker.limits.admission import Admission
@@ -23,13 +24,14 @@ from broker.limits.rates import RequestRates
 from broker.metrics import Metrics
 from broker.model import Approval
 from broker.pipeline import Parts, Pipeline
-from broker.ports import Leases, Recorder, VaultHealth, WorkQueue
+from broker.ports import Deriver, Keeper, Leases, Recorder, VaultHealth, WorkQueue
 from broker.reconciler import Reconciler
 from broker.redaction import Redactor, Scrubber
 from broker.service import Broker, Policies, Services
 from broker.sessions import Sessions
 from broker.settings import Settings
 from broker.store.base import Outputs, Reader
+from broker.waiting import Waiting
 from connectors.base import Connector, Transport
 
 
@@ -45,7 +47,7 @@ class Foundation:
         load: Reads and validates the configuration folder; raises ConfigError.
         apply: Tells what depends on the configuration of a new one.
         reader, outputs, ledger: The store.
-        leases, scrubber, vault: The vault, as the pipeline, the redaction and the readiness see it.
+        leases, scrubber, keeper, keys, vault: The vault, as its users see it.
         transport: The way out.
         queue: The way to the workers.
     """
@@ -61,6 +63,8 @@ class Foundation:
     ledger: Recorder
     leases: Leases
     scrubber: Scrubber
+    keeper: Keeper
+    keys: Deriver
     vault: VaultHealth
     transport: Transport
     queue: WorkQueue
@@ -109,7 +113,16 @@ def assemble(base: Foundation, configuration: Configuration) -> Assembly:
         rate_class=RequestRates(base.clock).note,
         now_ns=base.clock.now_ns,
     )
-    pipeline = _pipeline(base, sessions, approvals, Assembled(journal, calls, limits, catalog, decision_point))
+    waiting = Waiting(
+        reader=base.reader,
+        committer=base.ledger,
+        clock=base.clock,
+        catalog=catalog,
+        outputs=base.outputs,
+        max_bytes=base.settings.max_output_bytes,
+    )
+    execution = Assembled(journal, calls, limits, catalog, decision_point, waiting)
+    pipeline = _pipeline(base, sessions, approvals, execution)
     broker = Broker(
         Services(
             settings=base.settings,
@@ -128,6 +141,8 @@ def assemble(base: Foundation, configuration: Configuration) -> Assembly:
             catalog=catalog,
             decision_point=decision_point,
             pipeline=pipeline,
+            waiting=execution.waiting,
+            keys=base.keys,
             metrics=Metrics(in_flight=lambda: limits.in_use, ledger_ready=lambda: base.ledger.ready),
         )
     )
@@ -143,6 +158,7 @@ class Assembled:
     limits: Admission
     catalog: Catalog
     decision_point: DecisionPoint
+    waiting: Waiting
 
 
 def _pipeline(base: Foundation, sessions: Sessions, approvals: Approvals, execution: Assembled) -> Pipeline:
@@ -159,14 +175,19 @@ def _pipeline(base: Foundation, sessions: Sessions, approvals: Approvals, execut
             decision_point=execution.decision_point,
             limits=execution.limits,
             approvals=approvals,
+            waiting=execution.waiting,
             journal=execution.journal,
-            calls=execution.calls,
-            leases=base.leases,
-            transport=base.transport,
-            redactor=redactor,
+            executor=Executor(
+                calls=execution.calls,
+                leases=base.leases,
+                transport=base.transport,
+                redactor=redactor,
+                keeper=base.keeper,
+                outputs=base.outputs,
+                timeout_seconds=base.settings.upstream_timeout_seconds,
+            ),
             reader=base.reader,
             accepting=lambda: base.ledger.ready,
-            timeout_seconds=base.settings.upstream_timeout_seconds,
         )
     )
 

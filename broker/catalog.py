@@ -6,8 +6,10 @@ the agent: a resource it names is compared and nothing else.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from broker.canonical import NotCanonicalError, canonical_bytes, digest
@@ -15,7 +17,7 @@ from broker.config.model import Configuration
 from broker.ids import Digest
 from broker.model import IntentDraft
 from broker.outcome import Problem, ProblemKind
-from connectors.base import Connection, Connector, Operation, Plan
+from connectors.base import Access, Connection, Connector, LargeCatalogue, Plan
 from connectors.errors import InvalidParamsError
 
 PLAN_DOMAIN: Final = "ostiary/plan/v1"
@@ -47,18 +49,30 @@ class Catalog:
         self._configuration = configuration
         self._by_service = {service: each for each in connectors.values() for service in each.services}
 
-    def operations(self, project: str) -> list[tuple[Operation, list[str]]]:
-        """Return the operations a project has connections for, each with the names of those."""
+    def offers(self, project: str) -> list[tuple[Connector, list[str]]]:
+        """Return the connectors a project has connections for, each with the names of those."""
         found = []
         for connector in dict.fromkeys(self._by_service.values()):
             names = [each.name for each in self._connections(project, connector)]
             if names:
-                found += [(operation, names) for operation in connector.operations.values()]
-        return sorted(found, key=lambda each: each[0].action)
+                found.append((connector, names))
+        return sorted(found, key=lambda each: each[0].name)
+
+    async def ready(self, draft: IntentDraft) -> None:
+        """Read what planning a draft needs where it is not in memory, in a thread: a model of megabytes takes a while.
+
+        Nothing is judged; `resolve` says what is wrong with the draft.
+        """
+        for action, _ in ((draft.action, draft.params), *draft.alternatives):
+            connector = self._by_service.get(bare_action(action).partition(":")[0])
+            operations = connector.operations if connector else None
+            load = operations.loading(bare_action(action)) if isinstance(operations, LargeCatalogue) else None
+            if load is not None:
+                await asyncio.to_thread(load)
 
     def resolve(self, project: str, draft: IntentDraft) -> Resolved | Problem:
         """Return the plan of a draft, or why there is none. Same input, same digest."""
-        action = draft.action.removeprefix("aws:") if draft.action.count(":") == 2 else draft.action  # noqa: PLR2004
+        action = bare_action(draft.action)
         connector = self._by_service.get(action.partition(":")[0])
         if connector is None or action not in connector.operations:
             return Problem(
@@ -71,6 +85,7 @@ class Catalog:
             return connection
         try:
             plan = connector.plan(action, draft.params, connection)
+            plan = self._with_alternatives(plan, connector, connection, draft)
             plan_digest = plan_digest_of(plan)
         except InvalidParamsError as error:
             return Problem(ProblemKind.INVALID_PARAMS, str(error), fix=error.fix)
@@ -84,6 +99,16 @@ class Catalog:
                 fix="leave `resource` out, or mend the params",
             )
         return Resolved(plan, plan_digest, connection, connector)
+
+    def _with_alternatives(self, plan: Plan, connector: Connector, connection: Connection, draft: IntentDraft) -> Plan:
+        """Add what the other readings of the same request require; one that does not plan is no reading."""
+        requirements, access = dict.fromkeys(plan.requirements), plan.access
+        for action, params in draft.alternatives:
+            with contextlib.suppress(InvalidParamsError):
+                other = connector.plan(action, params, connection)
+                requirements |= dict.fromkeys(other.requirements)
+                access = Access.SECRET if other.access is Access.SECRET else access
+        return replace(plan, requirements=tuple(requirements), access=access) if draft.alternatives else plan
 
     def _connections(self, project: str, connector: Connector) -> list[Connection]:
         configuration = self._configuration()
@@ -114,6 +139,11 @@ class Catalog:
         )
 
 
+def bare_action(action: str) -> str:
+    """Return an action without the ``aws:`` that may stand in front of it."""
+    return action.removeprefix("aws:") if action.count(":") == 2 else action  # noqa: PLR2004
+
+
 def plan_digest_of(plan: Plan) -> Digest:
     """Return what an approval is bound to: the digest over everything the plan says but its payload.
 
@@ -134,10 +164,11 @@ def plan_digest_of(plan: Plan) -> Digest:
                 "credential": plan.credential,
                 "host": plan.host,
                 "call": plan.call,
-                "requirements": [asdict(each) for each in plan.requirements],
+                "requirements": [{"action": each.action, "resource": each.resource} for each in plan.requirements],
                 "access": plan.access.value,
                 "idempotent": plan.idempotent,
                 "summary": plan.summary,
+                **({"mint": asdict(plan.mint)} if plan.mint else {}),
             }
         ),
     )
@@ -156,6 +187,7 @@ def draft_bytes(draft: IntentDraft) -> bytes:
             "resource": draft.resource,
             "connection": draft.connection,
             "reason": draft.reason,
+            **({"alternatives": draft.alternatives} if draft.alternatives else {}),
         }
     )
 

@@ -16,7 +16,7 @@ from broker.facts import context_of, facts_of
 from broker.ids import SessionId
 from broker.model import IntentDraft, JsonObject, Session
 from broker.store.base import Reader
-from connectors.base import Plan
+from connectors.base import Access, Plan
 from policies.answers.explain import Explanation, explain
 from policies.layers import LayeredPolicy
 from policies.model import NO_USES, AccessRequest, Decision, Effect, Requirement
@@ -36,11 +36,13 @@ class Verdict:
         decision: The decision.
         facts: The facts of the moment, for the ledger and for a second decision; params are not among them.
         catalogue: What the policies were read against, for telling what rule would help.
+        returns_secrets: Whether the answer of the call would hold secrets.
     """
 
     decision: Decision
     facts: JsonObject
     catalogue: Catalogue
+    returns_secrets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Question:
         requirements: What it would need.
         facts: Facts to suppose, in place of what is known.
         now_ns: The moment to suppose, nanoseconds since the epoch; 0 for now.
+        returns_secrets: Whether the answer of the call would hold secrets.
     """
 
     session: Session
@@ -60,6 +63,7 @@ class Question:
     requirements: tuple[Requirement, ...]
     facts: JsonObject
     now_ns: int = 0
+    returns_secrets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +123,11 @@ class DecisionPoint:
         facts = facts_of(session, draft, self._rate_class(session.family_id)) if earlier is None else earlier
         uses = await self._reader.rule_uses(policy.limited) if policy.limited else NO_USES
         context = context_of(facts, session, draft, configuration)
-        request = AccessRequest(session.agent, session.project, plan.requirements, context, self._now_ns(), uses)
-        return Verdict(policy.decide(request), facts, configuration.catalogue)
+        secrets = plan.access is Access.SECRET
+        request = AccessRequest(
+            session.agent, session.project, plan.requirements, context, self._now_ns(), uses, secrets
+        )
+        return Verdict(policy.decide(request), facts, configuration.catalogue, secrets)
 
     async def explain(self, question: Question) -> Explained:
         """Explain what would be decided; nothing is noted or recorded.
@@ -134,7 +141,9 @@ class DecisionPoint:
         uses = await self._reader.rule_uses(policy.limited) if policy.limited else NO_USES
         context = context_of(facts, session, draft, configuration)
         now_ns = question.now_ns or self._now_ns()
-        request = AccessRequest(session.agent, session.project, question.requirements, context, now_ns, uses)
+        request = AccessRequest(
+            session.agent, session.project, question.requirements, context, now_ns, uses, question.returns_secrets
+        )
         # Every rule is looked at, which takes a while where there are thousands; nobody else waits for that.
         return await asyncio.to_thread(_explained, policy, request, configuration.catalogue)
 

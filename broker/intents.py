@@ -53,6 +53,7 @@ class Conclusion:
         data: More for the event.
         output_bytes: Size of the body kept in the outputs, -1 for none.
         output_media_type: Of that body.
+        kept: False when the result goes out with the answer and is not stored; its digest is on the ledger.
     """
 
     state: IntentState
@@ -61,6 +62,7 @@ class Conclusion:
     data: JsonObject = field(default_factory=dict)
     output_bytes: int = -1
     output_media_type: str = ""
+    kept: bool = True
 
 
 class Journal:
@@ -192,7 +194,7 @@ class Journal:
             record,
             outcome.state,
             event.at_ns,
-            result=outcome.result,
+            result=outcome.result if outcome.kept else {},
             problem=stored,
             output_bytes=outcome.output_bytes,
             output_media_type=outcome.output_media_type,

@@ -7,10 +7,10 @@ says so, so every step is tried again whatever went wrong with the last.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -19,7 +19,10 @@ from broker.clock import NS_PER_SECOND, Clock
 from broker.config.model import Configuration
 from broker.service import Policies
 from broker.sessions import Sessions
-from broker.store.base import Reader
+from broker.store.base import Change, Committer, EventType, Reader, new_event
+from vault.model import CredentialRef
+from vault.rotation.model import Milestone
+from vault.rotation.status import RotationStatus
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +64,45 @@ async def running(loops: list[Loop]) -> AsyncGenerator[None, None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Rotating(Protocol):
+    """What the vault says of the rotations it has under way; implemented by its client."""
+
+    async def list(self) -> Sequence[RotationStatus]:
+        """Return where each one stands."""
+
+    async def tell(self, ref: CredentialRef, milestone: Milestone) -> None:
+        """Note that the ledger has the milestone."""
+
+
+class RotationWatch:
+    """Records what the vault does by itself with keys of AWS: it has no way to the ledger.
+
+    Args:
+        rotating: Where they stand.
+        committer: The ledger.
+        clock: Time and entropy.
+    """
+
+    def __init__(self, rotating: Rotating, committer: Committer, clock: Clock) -> None:
+        self._rotating = rotating
+        self._committer = committer
+        self._clock = clock
+
+    async def look(self) -> None:
+        """Look once.
+
+        Raises:
+            VaultError: the vault is sealed or gone.
+            LedgerUnavailableError: a milestone is not recorded yet.
+        """
+        for status in await self._rotating.list():
+            if status.untold is None or status.milestone is None:
+                continue
+            await self._committer.commit(Change(new_event(self._clock, EventType.VAULT_CHANGED, status.untold)))
+            # First the ledger, then the vault: what is cut in between is on the ledger twice, never not at all.
+            await self._rotating.tell(status.ref, status.milestone)
 
 
 class KillWatch:

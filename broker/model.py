@@ -138,6 +138,9 @@ class IntentDraft:
         idempotency_key: Empty when none was given.
         dry_run: Stop after the decision and say what it would be.
         source_ip: Address the request came from, as seen by the door; no part of what the agent asks.
+        alternatives: Other readings of the same request, action and params; policy must allow them as well.
+        joins: The same request again is the same intent, while people look at it and until its answer was fetched:
+            for clients that know no ids and can only ask again.
     """
 
     action: str
@@ -148,6 +151,8 @@ class IntentDraft:
     idempotency_key: str = ""
     dry_run: bool = False
     source_ip: str = ""
+    alternatives: tuple[tuple[str, JsonObject], ...] = ()
+    joins: bool = False
 
 
 @dataclass(frozen=True, slots=True)

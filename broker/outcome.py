@@ -42,6 +42,7 @@ class ProblemKind(StrEnum):
     STALE_PLAN = "stale-plan"
     OUTPUT_GONE = "output-gone"
     OUTPUT_TOO_LARGE = "output-too-large"
+    UPLOAD_BROKEN = "upload-broken"
     REQUEST_TOO_LARGE = "request-too-large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
     METHOD_NOT_ALLOWED = "method-not-allowed"
@@ -106,6 +107,8 @@ class Outcome:
         decision: Effect and reasons, for dry runs and denials.
         replayed: True when an idempotency key brought back an earlier outcome.
         dry_run: True when nothing was or will be done.
+        body: A small body, scanned, for a door that takes bodies apart from results; None when there is none.
+        streamed: True when the body went out through the door's `Exchange`.
     """
 
     intent_id: str
@@ -119,3 +122,5 @@ class Outcome:
     decision: JsonObject = field(default_factory=dict)
     replayed: bool = False
     dry_run: bool = False
+    body: bytes | None = field(default=None, repr=False)
+    streamed: bool = False

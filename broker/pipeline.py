@@ -21,6 +21,7 @@ Stages 5, 7 and 8 are context managers nested in this order, so that every attem
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -29,33 +30,34 @@ import orjson
 
 from broker.approvals.service import Approvals, Question
 from broker.approvals.terms import unanswered
-from broker.calls import Call, RunningCalls
 from broker.canonical import NotCanonicalError
 from broker.catalog import Catalog, Resolved, draft_bytes, request_digest
 from broker.decision_point import DecisionPoint, Verdict
-from broker.errors import ConflictError, LedgerUnavailableError, StoreUnavailableError
+from broker.errors import ConflictError, LedgerUnavailableError
+from broker.exchange import ClientGoneError, Exchange
+from broker.execution import Executor
 from broker.ids import Digest
-from broker.intents import Attempt, Conclusion, Journal
+from broker.intents import Journal
 from broker.limits.admission import Admission
 from broker.model import Approval, IntentDraft, IntentRecord, IntentState, Session
 from broker.outcome import Outcome, Problem, ProblemKind
-from broker.ports import Leases
-from broker.redaction import BodyTooLargeError, Redactor
 from broker.sessions import Sessions
 from broker.store.base import Reader
 from broker.store.rows import use_of
 from broker.store.statements import UnwritableError
-from broker.verdicts import denial, explain, failure, outcome_of, success, told, withheld
-from connectors.base import CallResult, Plan, Transport
-from connectors.errors import ConnectorError
+from broker.verdicts import denial, explain, outcome_of, told, withheld
+from broker.waiting import Drafted, Waiting
 from policies.model import Effect
-from vault.errors import VaultError
 
-NONE: Final = Digest("")
-"""Of what is not known yet."""
-
-STREAM_SECONDS: Final = 3_600.0
-"""Longest time a body may take once its answer began; each chunk is bounded by the transport."""
+NONE: Final = Digest("")  # of what is not known yet
+_SECOND: Final = Problem(
+    ProblemKind.APPROVAL_CONFLICT, "somebody else came first at the same moment", fix="send the intent again"
+)
+_MISMATCH: Final = Problem(
+    ProblemKind.IDEMPOTENCY_MISMATCH,
+    "the idempotency key was used for another intent",
+    fix="use a fresh key for every intent",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +69,11 @@ class Parts:
     decision_point: DecisionPoint
     limits: Admission
     approvals: Approvals
+    waiting: Waiting
     journal: Journal
-    calls: RunningCalls
-    leases: Leases
-    transport: Transport
-    redactor: Redactor
+    executor: Executor
     reader: Reader
     accepting: Callable[[], bool]
-    timeout_seconds: float
 
 
 class Pipeline:
@@ -83,29 +82,27 @@ class Pipeline:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    async def submit(self, session: Session, draft: IntentDraft) -> Outcome:
-        """Run an intent of a session that was authenticated at the door (stage 1)."""
+    async def submit(self, session: Session, draft: IntentDraft, exchange: Exchange | None = None) -> Outcome:
+        """Run an intent of a session that was authenticated at the door (stage 1); see `Exchange` for bodies."""
         journal = self._parts.journal
-        now_ns = journal.now_ns()
-        record = IntentRecord(
-            journal.new_id(), session.id, session.agent, session.project, draft.action[:200], (), NONE, NONE,
-            IntentState.EXECUTING, 0, 0, "", "", "" if draft.dry_run else draft.idempotency_key, "", now_ns, now_ns,
-        )  # fmt: skip
+        now, intent_id = journal.now_ns(), journal.new_id()
         try:
-            record = replace(record, request_digest=request_digest(draft))  # 2 receive
+            # 2 receive
+            record = IntentRecord(
+                intent_id, session.id, session.agent, session.project, draft.action[:200], (), request_digest(draft),
+                NONE, IntentState.EXECUTING, 0, 0, "", "", "" if draft.dry_run else draft.idempotency_key, "", now, now,
+            )  # fmt: skip
+        except NotCanonicalError as error:
+            return Outcome(intent_id, IntentState.REFUSED, problem=Problem(ProblemKind.INVALID_PARAMS, str(error)))
+        try:
             earlier = await self._earlier(record)
-            return earlier or await self._run(session, draft, record, None)
+            return earlier or await self._run(session, draft, record, exchange=exchange)
         except (NotCanonicalError, UnwritableError) as error:
-            return Outcome(record.id, IntentState.REFUSED, problem=Problem(ProblemKind.INVALID_PARAMS, str(error)))
+            return Outcome(intent_id, IntentState.REFUSED, problem=Problem(ProblemKind.INVALID_PARAMS, str(error)))
         except ConflictError:
             # The same key came in twice at once, or the session was killed between two stages.
             ended = await self._parts.sessions.check(session)
-            problem = ended or Problem(
-                ProblemKind.APPROVAL_CONFLICT,
-                "somebody else came first at the same moment",
-                fix="send the intent again",
-            )
-            return await self._earlier(record) or Outcome(record.id, IntentState.REFUSED, problem=problem)
+            return await self._earlier(record) or Outcome(record.id, IntentState.REFUSED, problem=ended or _SECOND)
         except LedgerUnavailableError:
             return withheld(record)
 
@@ -119,7 +116,7 @@ class Pipeline:
         try:
             if ended:
                 return await self._turn_away(record, ended, approval=approval)
-            return await self._run(session, IntentDraft(**orjson.loads(approval.draft)), record, approval)
+            return await self._run(session, IntentDraft(**orjson.loads(approval.draft)), record, approval=approval)
         except LedgerUnavailableError:
             return withheld(record)
 
@@ -130,17 +127,19 @@ class Pipeline:
         earlier = await self._parts.reader.intent_by_key(record.session_id, record.idempotency_key)
         if earlier is None or earlier.request_digest == record.request_digest:
             return replace(outcome_of(earlier), replayed=True) if earlier else None
-        problem = Problem(
-            ProblemKind.IDEMPOTENCY_MISMATCH,
-            "the idempotency key was used for another intent",
-            fix="use a fresh key for every intent",
-        )
-        return Outcome(earlier.id, IntentState.REFUSED, problem=problem)
+        return Outcome(earlier.id, IntentState.REFUSED, problem=_MISMATCH)
 
     async def _run(
-        self, session: Session, draft: IntentDraft, record: IntentRecord, approval: Approval | None
+        self,
+        session: Session,
+        draft: IntentDraft,
+        record: IntentRecord,
+        *,
+        approval: Approval | None = None,
+        exchange: Exchange | None = None,
     ) -> Outcome:
         parts = self._parts
+        await parts.catalog.ready(draft)
         resolved = parts.catalog.resolve(session.project, draft)  # 3 resolve
         if isinstance(resolved, Problem):
             return await self._turn_away(record, resolved, approval=approval)
@@ -152,8 +151,9 @@ class Pipeline:
         if approval and approval.plan_digest != resolved.digest:
             stale = Problem(ProblemKind.STALE_PLAN, "what would be sent is no longer what was approved")
             return await self._turn_away(record, stale, approval=approval)
-        earlier = approval.context if approval else None
-        verdict = await parts.decision_point.decide(session, draft, plan, earlier)  # 4 decide
+        verdict = await parts.decision_point.decide(
+            session, draft, plan, approval.context if approval else None
+        )  # 4 decide
         decision = verdict.decision
         denied = denial(decision, verdict.catalogue) if decision.effect is Effect.DENY else None
         refused = denied or (unanswered(approval, decision) if approval else None)
@@ -169,18 +169,35 @@ class Pipeline:
             return outcome_of(record) if approval else await self._turn_away(record, reservation)
         with reservation:
             if gated:
-                return await self._park(session, draft, record, plan, verdict)
+                return await self._park(session, draft, record, resolved, verdict, exchange)
             if not parts.accepting():
                 return withheld(record)
-            return await self._perform(record, resolved, verdict, approval)
+            return await self._perform(record, resolved, verdict, approval=approval, exchange=exchange)
         # 11 settle: the reservation is given back on leaving
 
     async def _park(
-        self, session: Session, draft: IntentDraft, record: IntentRecord, plan: Plan, verdict: Verdict
+        self,
+        session: Session,
+        draft: IntentDraft,
+        record: IntentRecord,
+        resolved: Resolved,
+        verdict: Verdict,
+        exchange: Exchange | None,
     ) -> Outcome:
-        decision = verdict.decision
+        bound = await self._parts.waiting.bind(session, record, Drafted(draft, resolved), exchange)
+        if isinstance(bound, Problem):
+            return await self._turn_away(record, bound, verdict)
+        if isinstance(bound, Outcome):
+            return bound
+        draft, record, plan, decision = bound.draft, bound.record, bound.plan, verdict.decision
         question = Question(plan.summary, draft_bytes(draft), draft.reason, verdict.facts, told(verdict))
-        asked = await self._parts.approvals.park(session, record, decision, question)  # 6 park
+        try:
+            asked = await self._parts.approvals.park(session, record, decision, question)  # 6 park
+        except ConflictError:
+            joined = await self._parts.waiting.joined(record) if draft.joins else None
+            if joined is None:
+                raise
+            return joined
         if isinstance(asked, Problem):
             return await self._turn_away(record, asked, verdict)
         return Outcome(
@@ -192,7 +209,13 @@ class Pipeline:
         )
 
     async def _perform(
-        self, record: IntentRecord, resolved: Resolved, verdict: Verdict, approval: Approval | None
+        self,
+        record: IntentRecord,
+        resolved: Resolved,
+        verdict: Verdict,
+        *,
+        approval: Approval | None,
+        exchange: Exchange | None,
     ) -> Outcome:
         journal, plan = self._parts.journal, resolved.plan
         answered = (self._parts.approvals.consumption(approval),) if approval else ()
@@ -202,32 +225,15 @@ class Pipeline:
         attempt = journal.attempt(record, facts, consume=consume)
         try:
             async with attempt:  # 7 record
-                conclusion = await self._execute(attempt, resolved)
-                took_us = (journal.monotonic_ns() - started_ns) // 1_000
-                data = {**conclusion.data, "duration_us": took_us}
-                concluded = await attempt.conclude(replace(conclusion, data=data))  # 12 conclude
+                ran = await self._parts.executor.run(attempt, resolved, exchange)  # 8 lease, 9 execute, 10 redact
+                ran.conclusion.data["duration_us"] = (journal.monotonic_ns() - started_ns) // 1_000
+                concluded = await attempt.conclude(ran.conclusion)  # 12 conclude
         except LedgerUnavailableError:
             return withheld(record, acted=attempt.may_have_acted)
-        return outcome_of(concluded)
-
-    async def _execute(self, attempt: Attempt, resolved: Resolved) -> Conclusion:
-        parts, plan, intent_id = self._parts, resolved.plan, attempt.record.id
-        result: CallResult | None = None
-        call: Call | None = None
-        try:
-            async with (
-                parts.calls.bounded(attempt.record.session_id, parts.timeout_seconds) as call,
-                parts.leases.lease(plan.credential, host=plan.host, purpose=intent_id) as lease,  # 8 lease
-            ):
-                attempt.sending()
-                result = await resolved.connector.execute(
-                    plan, resolved.connection, lease, parts.transport
-                )  # 9 execute
-                call.extend(STREAM_SECONDS)
-                clean = await parts.redactor.clean(intent_id, result.data, result.body)  # 10 redact
-        except (ConnectorError, VaultError, StoreUnavailableError, BodyTooLargeError, TimeoutError) as error:
-            return failure(error, plan, answered=result is not None, killed=call is not None and call.killed)
-        return success(result, clean)
+        if exchange and ran.tail is not None:
+            with contextlib.suppress(ClientGoneError):
+                await exchange.write(ran.tail)
+        return outcome_of(concluded, body=ran.body, streamed=ran.tail is not None)
 
     async def _turn_away(
         self,

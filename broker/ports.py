@@ -2,27 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from broker.ids import IntentId
 from broker.store.base import Committer
-from vault.model import CredentialRef, Lease
+from vault.model import CredentialRef, Lease, MintRequest, SecretValue
 
 
 class Leases(Protocol):
     """Opens leases; implemented by the vault's client."""
 
-    def lease(self, credential: CredentialRef, *, host: str, purpose: str) -> AbstractAsyncContextManager[Lease]:
+    def lease(
+        self,
+        credential: CredentialRef,
+        *,
+        host: str,
+        purpose: str,
+        mint: MintRequest | None = None,
+        holder: str = "",
+    ) -> AbstractAsyncContextManager[Lease]:
         """Open a lease for one call to ``host``.
 
         Args:
             credential: Which credential.
             host: Upstream the plan goes to; the vault refuses a credential that is not bound to it.
             purpose: Id of the intent.
+            mint: What to mint from the credential and lend in its stead; None to lend the credential itself.
+            holder: ``agent/session``, for the name the minted credential bears upstream.
 
         Raises:
             VaultError: sealed, gone, missing, or not bound to the host.
+        """
+
+
+class Keeper(Protocol):
+    """Seals what must not be released; implemented by the vault's client."""
+
+    async def keep(self, name: str, values: Mapping[str, str]) -> CredentialRef:
+        """Seal secrets of one result and return under which name.
+
+        Args:
+            name: Id of the intent.
+            values: Secrets by JSON pointer into the result.
+
+        Raises:
+            VaultError: nothing was kept.
+        """
+
+
+class Deriver(Protocol):
+    """Derives keys that are no credential; implemented by the vault's client."""
+
+    async def derive(self, label: str, subject: str) -> SecretValue:
+        """Return 32 bytes that follow from both texts and a key only the vault has.
+
+        Raises:
+            VaultError: the vault is sealed or gone.
         """
 
 

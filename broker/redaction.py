@@ -51,21 +51,35 @@ class Scrubber(Protocol):
         """Return a scanner for one stream."""
 
 
+class Sink(Protocol):
+    """The way out for a body that is neither small nor kept."""
+
+    async def begin(self, data: JsonObject) -> None:
+        """Take the scanned parsed part of the result, before any of the body."""
+
+    async def write(self, piece: bytes) -> None:
+        """Take the next scanned piece of the body."""
+
+
 @dataclass(frozen=True, slots=True)
 class CleanResult:
     """A result fit to show.
 
     Args:
-        data: The parsed part; a small body stands in it under ``body`` as base64.
+        data: The parsed part; without a sink a small body stands in it under ``body`` as base64.
         hits: Secrets that were masked.
         size: Bytes of the body, -1 when there was none.
         spooled: True when the body is kept in the outputs and not in ``data``.
+        body: A small body, when there was a sink that it did not need.
+        tail: The last piece of a body that went to the sink; None when none did.
     """
 
     data: JsonObject
     hits: int
     size: int = -1
     spooled: bool = False
+    body: bytes | None = None
+    tail: bytes | None = None
 
 
 class Redactor:
@@ -85,7 +99,11 @@ class Redactor:
         self._max_bytes = max_bytes
 
     async def clean(
-        self, intent_id: IntentId, data: JsonObject, body: AsyncGenerator[bytes, None] | None
+        self,
+        intent_id: IntentId,
+        data: JsonObject,
+        body: AsyncGenerator[bytes, None] | None,
+        sink: Sink | None = None,
     ) -> CleanResult:
         """Return the result with every known secret masked.
 
@@ -93,6 +111,7 @@ class Redactor:
             intent_id: Under which a large body is kept.
             data: Parsed result.
             body: Streamed body; it is read to its end or closed.
+            sink: Takes a large body instead of the outputs, but for its last piece.
 
         Raises:
             BodyTooLargeError: the body exceeds the limit; what was kept of it is dropped.
@@ -107,10 +126,12 @@ class Redactor:
             async for chunk in stream:
                 head += chunk
                 if len(head) > self._inline_bytes:
+                    if sink is not None:
+                        return await self._pass_on(data, bytes(head), stream, sink)
                     return await self._spool(intent_id, data, bytes(head), stream)
-        return await self._inline(data, bytes(head))
+        return await self._inline(data, bytes(head), apart=sink is not None)
 
-    async def _inline(self, data: JsonObject, body: bytes | None) -> CleanResult:
+    async def _inline(self, data: JsonObject, body: bytes | None, *, apart: bool = False) -> CleanResult:
         # One round trip for both parts: masking keeps lengths, so the border stays where it was. The separator keeps a
         # secret from being found, or hidden, across it.
         raw = canonical_bytes(data)
@@ -120,8 +141,31 @@ class Redactor:
         if body is None:
             return CleanResult(data, hits)
         clean = masked[len(raw) + 3 :]
+        if apart:
+            return CleanResult(data, hits, size=len(clean), body=clean)
         data = {**data, "body": {"encoding": "base64", "data": base64.b64encode(clean).decode()}}
         return CleanResult(data, hits, size=len(clean))
+
+    async def _pass_on(
+        self, data: JsonObject, head: bytes, rest: AsyncGenerator[bytes, None], sink: Sink
+    ) -> CleanResult:
+        shown = await self._inline(data, None)
+        scanner = self._scrubber.scanner()
+        await sink.begin(shown.data)
+        held, size = b"", 0
+
+        async def hand_on(piece: bytes) -> None:
+            nonlocal held, size
+            if piece:
+                if held:
+                    await sink.write(held)
+                held, size = piece, size + len(piece)
+
+        await hand_on(await scanner.feed(head))
+        async for chunk in rest:
+            await hand_on(await scanner.feed(chunk))
+        await hand_on(await scanner.finish())
+        return CleanResult(shown.data, shown.hits + scanner.hits, size=size, tail=held)
 
     async def _spool(
         self, intent_id: IntentId, data: JsonObject, head: bytes, rest: AsyncGenerator[bytes, None]

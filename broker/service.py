@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from broker.access_keys import LABEL, secret_access_key
 from broker.approvals.service import Approvals
 from broker.canonical import canonical_bytes
 from broker.catalog import Catalog
@@ -19,24 +20,27 @@ from broker.config.loader import load_files
 from broker.config.model import Configuration
 from broker.decision_point import DecisionPoint, Explained, Question
 from broker.errors import ConfigError, ConflictError, Finding, StoreUnavailableError
-from broker.ids import ApprovalId, IntentId
+from broker.exchange import Exchange
+from broker.ids import ApprovalId, IntentId, SessionId
 from broker.metrics import Metrics
 from broker.model import ApprovalState, IntentDraft, IntentState, JsonObject, Session
 from broker.outcome import Outcome, Problem
 from broker.pipeline import Pipeline
-from broker.ports import Recorder, VaultHealth, WorkQueue
+from broker.ports import Deriver, Recorder, VaultHealth, WorkQueue
 from broker.scopes import policy_of
 from broker.sessions import Sessions
 from broker.settings import Settings
 from broker.store.base import Change, EventType, Insert, Outputs, Reader, new_event
 from broker.verdicts import outcome_of
-from connectors.base import Connector
+from broker.waiting import Waiting
+from connectors.base import Access, Connector
 from policies.digest import policy_version
 from policies.engine import CompiledPolicy, compile_policy
 from policies.errors import PolicyError
 from policies.language.actions import canonical_action
 from policies.layers import LayeredPolicy, compile_layers
 from policies.model import Layer, PolicySet, Requirement
+from vault.model import SecretValue
 
 POLL_SECONDS: Final = 0.1
 """Pause between two looks at an intent somebody waits for."""
@@ -130,6 +134,8 @@ class Services:
     catalog: Catalog
     decision_point: DecisionPoint
     pipeline: Pipeline
+    waiting: Waiting
+    keys: Deriver
     metrics: Metrics
 
 
@@ -170,15 +176,36 @@ class Broker:
         """Return all that decides for a session."""
         return self._services.policies.of(session)
 
-    async def submit(self, session: Session, draft: IntentDraft, *, wait_seconds: float) -> Outcome:
+    async def submit(
+        self, session: Session, draft: IntentDraft, *, wait_seconds: float, exchange: Exchange | None = None
+    ) -> Outcome:
         """Run an intent; when it is parked, wait up to ``wait_seconds`` for its end."""
         services = self._services
         started_ns = services.clock.monotonic_ns()
-        outcome = await services.pipeline.submit(session, draft)
+        outcome = await services.pipeline.submit(session, draft, exchange)
         services.metrics.answered(outcome, (services.clock.monotonic_ns() - started_ns) / NS_PER_SECOND)
-        if outcome.state not in _OPEN or outcome.dry_run or wait_seconds <= 0:
+        if outcome.dry_run:
             return outcome
-        return await self.wait(session, IntentId(outcome.intent_id), wait_seconds) or outcome
+        came_later = outcome.replayed
+        if outcome.state in _OPEN and wait_seconds > 0:
+            outcome = await self.wait(session, IntentId(outcome.intent_id), wait_seconds) or outcome
+            came_later = True
+        if draft.joins and came_later and outcome.state.terminal:
+            await self._fetched(IntentId(outcome.intent_id))
+        return outcome
+
+    async def aws_secret(self, session_id: SessionId) -> SecretValue:
+        """Return the secret access key of a session; see `broker.access_keys`.
+
+        Raises:
+            VaultError: the vault is sealed or gone.
+        """
+        return secret_access_key(await self._services.keys.derive(LABEL, session_id))
+
+    async def _fetched(self, intent_id: IntentId) -> None:
+        record = await self.reader.intent(intent_id)
+        if record is not None:
+            await self._services.waiting.fetched(record)
 
     async def explain(
         self, session: Session, draft: IntentDraft, *, facts: JsonObject, now_ns: int = 0
@@ -199,12 +226,15 @@ class Broker:
             action = canonical_action(draft.action)
             resource = self.configuration().catalogue.full_name(action, draft.resource)
             asked: tuple[Requirement, ...] = (Requirement(action, resource),)
+            secrets = self.configuration().catalogue.returns_secrets(action)
         else:
+            await self._services.catalog.ready(draft)
             resolved = self._services.catalog.resolve(session.project, draft)
             if isinstance(resolved, Problem):
                 return resolved
             asked = resolved.plan.requirements
-        return await self._services.decision_point.explain(Question(session, draft, asked, facts, now_ns))
+            secrets = resolved.plan.access is Access.SECRET
+        return await self._services.decision_point.explain(Question(session, draft, asked, facts, now_ns, secrets))
 
     async def outcome(self, session: Session, intent_id: IntentId) -> Outcome | None:
         """Return where an intent of this session stands; None when the session has no such intent.

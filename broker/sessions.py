@@ -95,6 +95,14 @@ class Sessions:
         token_hash = hash_token(unverified_token)
         return await (self._operator(token_hash) if kind == "o" else self._session(token_hash))
 
+    async def authenticate_id(self, session_id: SessionId) -> Session | Problem:
+        """Return the living session of an id whose holder has proved it in another way than by its token.
+
+        Raises:
+            StoreUnavailableError: it could not be looked up.
+        """
+        return await self._remembered(TokenHash(session_id), lambda: self._reader.session(session_id))
+
     async def check(self, session: Session) -> Problem | None:
         """Tell why a session read earlier may not act now; None when it may."""
         current = await self._reader.session(session.id)
@@ -202,14 +210,17 @@ class Sessions:
         return known or replace(_UNKNOWN_TOKEN, fix="ask for `ostiary operator token NAME`")
 
     async def _session(self, token_hash: TokenHash) -> Session | Problem:
-        until, session = self._cache.get(token_hash, (0, None))
+        return await self._remembered(token_hash, lambda: self._reader.session_by_token(token_hash))
+
+    async def _remembered(self, key: TokenHash, look_up: Callable[[], Awaitable[Session | None]]) -> Session | Problem:
+        until, session = self._cache.get(key, (0, None))
         if session is None or self._clock.monotonic_ns() >= until:
-            session = await self._reader.session_by_token(token_hash)
+            session = await look_up()
             if session is None:
                 return _UNKNOWN_TOKEN
             if len(self._cache) >= MAX_CACHED:
                 self._cache.clear()
-            self._cache[token_hash] = (self._clock.monotonic_ns() + int(CACHE_SECONDS * NS_PER_SECOND), session)
+            self._cache[key] = (self._clock.monotonic_ns() + int(CACHE_SECONDS * NS_PER_SECOND), session)
         return _refusal(session, self._clock.now_ns()) or session
 
     async def _bad_scope(self, parent: Session, scope: Sequence[str]) -> Problem | None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from broker.errors import BrokerError
 
@@ -28,6 +29,12 @@ _SOCKET_PATH_LIMIT: Final = 80
 
 _MAPPED: Final = 96
 """Bits before the IPv4 address in an IPv4-mapped IPv6 address, RFC 4291 section 2.5.5.2."""
+_HOST_NAME: Final = re.compile(
+    r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", re.ASCII
+)
+"""RFC 1123 section 2.1, lower case."""
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?|https?://\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?/?")
+"""Of a URL, RFC 6454 section 4."""
 
 
 class SettingsError(BrokerError):
@@ -55,6 +62,34 @@ def _checked_networks(written: str) -> str:
     return written
 
 
+def _host_names(written: str) -> frozenset[str]:
+    """Return the names of a comma-separated list of host names, lower case.
+
+    Raises:
+        ValueError: one of them is no host name.
+    """
+    names = frozenset(filter(None, (part.strip().lower() for part in written.split(","))))
+    if not all(_HOST_NAME.fullmatch(name) for name in names):
+        raise ValueError("expected host names without scheme, port or wildcard")
+    return names
+
+
+def _checked_host_names(written: str) -> str:
+    _host_names(written)
+    return written
+
+
+def _base_url(written: str) -> str:
+    """Return the URL without a slash at its end.
+
+    Raises:
+        ValueError: it is no origin of http or https.
+    """
+    if written and not _ORIGIN.fullmatch(written):
+        raise ValueError("expected `https://host[:port]`")
+    return written.rstrip("/")
+
+
 class Settings(BaseModel):
     """How this process runs.
 
@@ -66,7 +101,14 @@ class Settings(BaseModel):
         host: Address the API listens on.
         port: Port the API listens on; 0 takes a free one.
         trusted_proxies: Addresses and CIDR blocks of proxies whose ``X-Forwarded-For`` is believed.
+        public_url: Where people reach the API, for links in messages; as the client reached it when empty.
+        wire_hosts: Names the AWS wire door answers to; what precedes one in a request to S3 is a bucket.
+        wire_approval_wait_seconds: How long the AWS wire door keeps a client waiting for people; botocore reads for 60.
+        wire_buffer_bytes: Most memory of the request bodies that the AWS wire door reads whole, all together.
         vault_key_file: File with the vault's root key, mode 0600; empty means a passphrase is asked for by `unseal`.
+        vault_kms_key: ARN of the AWS KMS key that wraps the vault's root key, in the place of a key file. The vault's
+            process, and no other, then takes credentials for KMS from botocore's default chain.
+        vault_kms_endpoint: Where KMS is asked, for VPC endpoints; AWS when empty.
         max_request_bytes: Largest request body.
         max_output_bytes: Largest result body that is kept.
         inline_output_bytes: Result bodies up to this size come back inside the answer.
@@ -92,7 +134,13 @@ class Settings(BaseModel):
     host: str = "127.0.0.1"
     port: int = Field(default=8700, ge=0, le=65535)
     trusted_proxies: Annotated[str, AfterValidator(_checked_networks)] = ""
+    public_url: Annotated[str, AfterValidator(_base_url)] = ""
+    wire_hosts: Annotated[str, AfterValidator(_checked_host_names)] = ""
+    wire_approval_wait_seconds: float = Field(default=45.0, ge=0, le=3600)
+    wire_buffer_bytes: int = Field(default=256 << 20, ge=1 << 20)
     vault_key_file: str = "auto"
+    vault_kms_key: str = Field(default="", pattern=r"^(arn:[a-z0-9-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+)?$")
+    vault_kms_endpoint: Annotated[str, AfterValidator(_base_url)] = ""
     max_request_bytes: int = Field(default=32 << 20, ge=1024)
     max_output_bytes: int = Field(default=5 << 30, ge=0)
     inline_output_bytes: int = Field(default=64 << 10, ge=0, le=1 << 20)
@@ -107,6 +155,20 @@ class Settings(BaseModel):
     min_free_bytes: int = Field(default=64 << 20, ge=0)
     allow_private_upstreams: bool = False
     log_level: str = "info"
+
+    @field_validator("vault_kms_key")
+    @classmethod
+    def _one_root_key(cls, written: str, info: ValidationInfo) -> str:
+        if written and info.data.get("vault_key_file", "auto") not in {"auto", ""}:
+            raise ValueError("expected no key file beside a KMS key")
+        return written
+
+    @field_validator("vault_kms_endpoint")
+    @classmethod
+    def _endpoint_of_a_key(cls, written: str, info: ValidationInfo) -> str:
+        if written and not info.data.get("vault_kms_key"):
+            raise ValueError("expected a KMS key to ask for there")
+        return written
 
     @property
     def config_dir(self) -> Path:
@@ -127,6 +189,11 @@ class Settings(BaseModel):
     def trusted_networks(self) -> tuple[IPv6Network, ...]:
         """Networks of the trusted proxies, IPv4 as IPv4-mapped IPv6."""
         return _networks(self.trusted_proxies)
+
+    @property
+    def wire_host_names(self) -> frozenset[str]:
+        """Names the AWS wire door answers to, lower case."""
+        return _host_names(self.wire_hosts)
 
     @property
     def run_dir(self) -> Path:
@@ -154,7 +221,9 @@ class Settings(BaseModel):
 
     @property
     def key_file(self) -> Path | None:
-        """File with the vault's root key, None when a passphrase is used."""
+        """File with the vault's root key, None when KMS or a passphrase is used."""
+        if self.vault_kms_key:
+            return None
         if self.vault_key_file == "auto":
             return self.data / "vault.key"
         return Path(self.vault_key_file).expanduser().absolute() if self.vault_key_file else None

@@ -6,12 +6,13 @@ from typing import Final
 
 from broker.decision_point import Verdict
 from broker.errors import StoreUnavailableError
+from broker.exchange import ClientGoneError
 from broker.intents import Conclusion
 from broker.model import IntentRecord, IntentState, JsonObject
 from broker.outcome import Outcome, Problem, ProblemKind
 from broker.redaction import BodyTooLargeError, CleanResult
 from connectors.base import Access, CallResult, Plan
-from connectors.errors import NotSentError, UpstreamRefusedError
+from connectors.errors import NotSentError, UploadBrokenError, UpstreamRefusedError
 from policies.answers.fixes import fix_for
 from policies.model import Decision, Effect, Reason
 from policies.resources.catalogue import UNCHECKED, Catalogue
@@ -44,7 +45,8 @@ def explain(decision: Decision) -> JsonObject:
 
 def told(verdict: Verdict) -> JsonObject:
     """Return what the ledger is told of a decision: the decision and the facts it rests on."""
-    return {**explain(verdict.decision), "context": verdict.facts}
+    secrets = {"returns_secrets": True} if verdict.returns_secrets else {}
+    return {**explain(verdict.decision), "context": verdict.facts, **secrets}
 
 
 def denial(decision: Decision, catalogue: Catalogue = UNCHECKED) -> Problem:
@@ -71,8 +73,14 @@ def rule_of(reason: Reason) -> str:
     return f"{reason.span} ({reason.rule_id})" if reason.span else "default deny"
 
 
-def success(result: CallResult, clean: CleanResult) -> Conclusion:
-    """Return the conclusion of a definite yes."""
+def success(result: CallResult, clean: CleanResult, *, kept: bool = True) -> Conclusion:
+    """Return the conclusion of a definite yes.
+
+    Args:
+        result: What came back.
+        clean: The same, scanned.
+        kept: Whether the parsed part is stored with the intent, for whoever asks for it later.
+    """
     data: JsonObject = {"upstream_request_id": result.upstream_request_id, "redactions": clean.hits}
     if clean.size >= 0:
         data["body_bytes"] = clean.size
@@ -82,6 +90,7 @@ def success(result: CallResult, clean: CleanResult) -> Conclusion:
         data=data,
         output_bytes=clean.size if clean.spooled else -1,
         output_media_type=result.media_type if clean.spooled else "",
+        kept=kept,
     )
 
 
@@ -89,7 +98,7 @@ def failure(error: Exception, plan: Plan, *, answered: bool, killed: bool) -> Co
     """Return the conclusion of a run that ended in ``error``.
 
     Args:
-        error: A ConnectorError, VaultError, StoreUnavailableError, BodyTooLargeError or TimeoutError.
+        error: A ConnectorError, VaultError, StoreUnavailableError, BodyTooLargeError, ClientGoneError or TimeoutError.
         plan: What was run.
         answered: True when the upstream had given its definite yes before.
         killed: True when the run was cut because its session was killed.
@@ -97,7 +106,14 @@ def failure(error: Exception, plan: Plan, *, answered: bool, killed: bool) -> Co
     read = plan.access is Access.READ
     if answered and not read:
         return Conclusion(IntentState.SUCCEEDED, result=dict(WITHHELD), data={"withheld": type(error).__name__})
+    return _definite(error) or _interrupted(error, read=read, killed=killed)
+
+
+def _definite(error: Exception) -> Conclusion | None:
+    """Return the conclusion of an error that leaves no doubt that nothing happened; None for the others."""
     match error:
+        case UploadBrokenError():
+            return _failed(ProblemKind.UPLOAD_BROKEN, str(error), "the upstream got no whole request")
         case NotSentError():
             return _failed(ProblemKind.UPSTREAM_UNREACHABLE, str(error), "nothing was sent")
         case UpstreamRefusedError():
@@ -117,6 +133,15 @@ def failure(error: Exception, plan: Plan, *, answered: bool, killed: bool) -> Co
             return _failed(ProblemKind.STORE_UNAVAILABLE, "the body could not be kept", "the store did not serve")
         case BodyTooLargeError():
             return _failed(ProblemKind.OUTPUT_TOO_LARGE, "the body is larger than what is kept", "max_output_bytes")
+        case _:
+            return None
+
+
+def _interrupted(error: Exception, *, read: bool, killed: bool) -> Conclusion:
+    match error:
+        case ClientGoneError() if read:
+            problem = Problem(ProblemKind.CANCELLED, "the client went away before the end", reason="client gone")
+            return Conclusion(IntentState.CANCELLED, problem=problem)
         case _ if killed and read:
             problem = Problem(ProblemKind.CANCELLED, "the session was killed while the call ran", reason="killed")
             return Conclusion(IntentState.CANCELLED, problem=problem)
@@ -132,8 +157,8 @@ def failure(error: Exception, plan: Plan, *, answered: bool, killed: bool) -> Co
             return Conclusion(IntentState.UNKNOWN, problem=problem)
 
 
-def outcome_of(record: IntentRecord) -> Outcome:
-    """Return what is told of a stored intent."""
+def outcome_of(record: IntentRecord, *, body: bytes | None = None, streamed: bool = False) -> Outcome:
+    """Return what is told of a stored intent, with what became of its body when the door is still open."""
     return Outcome(
         record.id,
         record.state,
@@ -142,6 +167,8 @@ def outcome_of(record: IntentRecord) -> Outcome:
         output_bytes=record.output_bytes,
         output_media_type=record.output_media_type,
         approval_id=record.approval_id,
+        body=body,
+        streamed=streamed,
     )
 
 

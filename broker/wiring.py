@@ -19,10 +19,10 @@ from broker.clock import Clock, SystemClock, fresh_id
 from broker.config.loader import load_configuration, load_files
 from broker.config.model import Configuration
 from broker.errors import BrokerError, ConfigError
+from broker.execution import STREAM_SECONDS
 from broker.ledger.checkpoint import Checkpointer
 from broker.ledger.log import Ledger
-from broker.loops import ConfigurationWatch, KillWatch, Loop, running
-from broker.pipeline import STREAM_SECONDS
+from broker.loops import ConfigurationWatch, KillWatch, Loop, RotationWatch, running
 from broker.queue import Queue
 from broker.service import Broker, acceptance, refusal
 from broker.settings import Settings
@@ -42,6 +42,9 @@ log = structlog.get_logger(__name__)
 
 CHECKPOINT_ORIGIN: Final = "ostiary/ledger"
 
+ROTATIONS_SECONDS: Final = 60.0
+"""Between two looks at what the vault does by itself with keys of AWS; its steps are minutes and hours apart."""
+
 
 class BrokerVault:
     """The vault's client as the broker needs it, with its health and the ledger's signature."""
@@ -50,12 +53,14 @@ class BrokerVault:
         self.client = client
 
     async def health(self) -> bool | str:
-        """Return True when the vault is unsealed, or what it is instead."""
+        """Return True when the vault is unsealed, or what it is instead and, where it is known, why."""
         try:
             status = await self.client.status()
         except VaultError:
             return "unreachable"
-        return status.state is VaultState.UNSEALED or status.state.value
+        if status.state is VaultState.UNSEALED:
+            return True
+        return f"{status.state.value}: {status.reason}" if status.reason else status.state.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,8 @@ async def open_broker(
             ledger=stores.ledger,
             leases=vault.client,
             scrubber=vault.client,
+            keeper=vault.client,
+            keys=vault.client,
             vault=vault,
             transport=transport,
             queue=queue,
@@ -131,8 +138,10 @@ async def open_broker(
         await stores.heartbeats.beat(instance, clock.now_ns())
         stack.push_async_callback(_leave, stores.heartbeats, instance)
         watch = ConfigurationWatch(stores.reader, built.policies, again, apply)
-        signs = _checkpointer(settings, stores, vault) if background else None
-        await stack.enter_async_context(running(_loops(foundation, built, stores, watch, signs)))
+        loops = _loops(foundation, built, stores)
+        if background:
+            loops += _house_keeping(foundation, built, watch, _checkpointer(settings, stores, vault), vault)
+        await stack.enter_async_context(running(loops))
         yield built.broker
 
 
@@ -191,27 +200,32 @@ def _checkpointer(settings: Settings, stores: _Stores, vault: BrokerVault) -> Ch
     return Checkpointer(stores.database, vault.client, CHECKPOINT_ORIGIN, key_file=settings.data / "ledger.pub")
 
 
-def _loops(
-    base: Foundation, built: Assembly, stores: _Stores, watch: ConfigurationWatch, checkpointer: Checkpointer | None
-) -> list[Loop]:
-    """Return what runs beside the requests; a process without a checkpointer leaves the house-keeping to others."""
+def _loops(base: Foundation, built: Assembly, stores: _Stores) -> list[Loop]:
+    """Return what runs beside the requests of every process."""
     settings, clock = base.settings, base.clock
 
     async def beat() -> None:
         await stores.heartbeats.beat(base.instance_id, clock.now_ns())
 
     kills = KillWatch(stores.reader, built.sessions, built.calls, clock)
-    loops = [
+    return [
         Loop("heartbeat", beat, settings.instance_ttl_seconds / 3),
         Loop("kills", kills.look, settings.kill_poll_seconds),
     ]
-    if checkpointer is not None:
-        loops += [
-            Loop("reconcile", built.reconciler.round, settings.reconcile_seconds),
-            Loop("configuration", watch.look, settings.reconcile_seconds),
-            Loop("checkpoint", checkpointer.checkpoint, settings.checkpoint_seconds),
-        ]
-    return loops
+
+
+def _house_keeping(
+    base: Foundation, built: Assembly, watch: ConfigurationWatch, checkpointer: Checkpointer, vault: BrokerVault
+) -> list[Loop]:
+    """Return what an API does besides; a worker's short-lived process leaves it to them."""
+    settings = base.settings
+    rotations = RotationWatch(vault.client.rotations, base.ledger, base.clock)
+    return [
+        Loop("reconcile", built.reconciler.round, settings.reconcile_seconds),
+        Loop("configuration", watch.look, settings.reconcile_seconds),
+        Loop("checkpoint", checkpointer.checkpoint, settings.checkpoint_seconds),
+        Loop("rotations", rotations.look, ROTATIONS_SECONDS),
+    ]
 
 
 def _endpoints(configuration: Configuration) -> list[str]:

@@ -7,7 +7,7 @@ requirements policy must allow; `execute` sends what the plan says with a lease 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from policies.model import Requirement, ResourceType
-from vault.model import CredentialRef, Lease
+from vault.model import CredentialRef, Lease, MintRequest
 
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 JsonObject = dict[str, Any]
@@ -75,18 +75,66 @@ class LargeCatalogue(Mapping[str, Operation]):
     def other_actions(self) -> frozenset[str]:
         """Actions the upstream checks and no operation asks for; a policy may name them, most of all to forbid them."""
 
+    @property
+    @abstractmethod
+    def secret_operations(self) -> frozenset[str]:
+        """The operations whose answer holds secrets; as cheap as the names."""
 
-def permissions_of(operations: Mapping[str, Operation]) -> Mapping[str, tuple[str, ...]]:
-    """Return for each operation every action its requirements can name, at least one, without making rows.
+    @abstractmethod
+    def outline(self, action: str) -> Operation:
+        """Return a row as far as it is known without reading a file: no schema, no example, no resources.
 
-    An action no operation asks for and a policy may name stands for itself.
+        Raises:
+            KeyError: there is no such action.
+        """
+
+    @abstractmethod
+    def loading(self, action: str) -> Callable[[], None] | None:
+        """Return what to call, best in a thread, before the row or a plan of an action is asked for.
+
+        None when all of it is in memory, as it is nearly always, and for an action that is not there.
+        """
+
+
+def secret_operations_of(operations: Mapping[str, Operation]) -> frozenset[str]:
+    """Return the operations whose answer holds secrets, without making rows.
 
     Args:
         operations: Catalogue of a connector.
     """
     if isinstance(operations, LargeCatalogue):
-        return {action: (action,) for action in operations.other_actions} | dict(operations.permissions)
+        return operations.secret_operations
+    return frozenset(action for action, row in operations.items() if row.access is Access.SECRET)
+
+
+def asked_by(operations: Mapping[str, Operation]) -> Mapping[str, tuple[str, ...]]:
+    """Return for each operation every action its requirements can name, at least one, without making rows.
+
+    Args:
+        operations: Catalogue of a connector.
+    """
+    if isinstance(operations, LargeCatalogue):
+        return operations.permissions
     return {action: row.permissions or (row.action,) for action, row in operations.items()}
+
+
+def permissions_of(operations: Mapping[str, Operation]) -> Mapping[str, tuple[str, ...]]:
+    """Return what `asked_by` does, and each action no operation asks for and a policy may name, for itself.
+
+    Args:
+        operations: Catalogue of a connector.
+    """
+    others = operations.other_actions if isinstance(operations, LargeCatalogue) else ()
+    return {action: (action,) for action in others} | dict(asked_by(operations))
+
+
+def outline_of(operations: Mapping[str, Operation], action: str) -> Operation:
+    """Return what a list says of an operation; of a large catalogue without schema, example and resources.
+
+    Raises:
+        KeyError: there is no such action.
+    """
+    return operations.outline(action) if isinstance(operations, LargeCatalogue) else operations[action]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +163,40 @@ class Usage:
     response_bytes: int = 0
 
 
+class UploadStream(Protocol):
+    """The bytes of a body that comes in while the plan is executed; read once, from its beginning to its end.
+
+    Reading it raises `connectors.errors.UploadBrokenError` when the bytes are not those that were declared. The last
+    piece is held back until all of them have been looked at, so an upstream never gets a whole body that is not right.
+    """
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Return the pieces, none of them empty."""
+
+    @property
+    def trailers(self) -> Mapping[str, str]:
+        """What was said about the body after its end, lower-case names; empty before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A body that is not in the plan: declared in the params, handed over while the plan is executed.
+
+    In params it stands where the body would: ``{"Body": {"upload": {"bytes": 5, "sha256": "…"}}}``.
+
+    Args:
+        size_bytes: Exact length.
+        sha256: Hex digest its sender declared; empty when it declared none.
+        trailer: Name of the header with a checksum that its sender says after the body; empty when there is none.
+        trailing: Value of that header, once it was said; empty before.
+    """
+
+    size_bytes: int
+    sha256: str = ""
+    trailer: str = ""
+    trailing: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What will be sent, as data, and what must be allowed for it. Same input, same plan, same digest.
@@ -132,6 +214,10 @@ class Plan:
         host: Upstream ``host`` or ``host:port`` the call goes to; the vault refuses a credential not bound to it.
         payload: Bytes to upload, outside ``call`` so that the plan stays small; bound by its digest in ``call``.
         estimate: Upper estimate of the usage.
+        upload: A body that comes in while the plan is executed, as it was declared; ``call`` holds it too.
+        stream: That body, set by whoever executes; no part of what was planned.
+        mint: A short-lived credential that is minted for this plan; None to use the stored one.
+        fresh: Names in ``call["params"]`` that clients fill anew each time they ask for the same.
     """
 
     connector: str
@@ -146,6 +232,10 @@ class Plan:
     host: str = ""
     payload: bytes = b""
     estimate: Usage = field(default_factory=Usage)
+    upload: Upload | None = None
+    stream: UploadStream | None = field(default=None, repr=False, compare=False)
+    mint: MintRequest | None = None
+    fresh: tuple[str, ...] = ()
 
 
 Body = AsyncGenerator[bytes, None]
@@ -162,6 +252,7 @@ class CallResult:
         media_type: Of the body.
         upstream_request_id: The upstream's id of the call.
         usage: Measured units.
+        secrets: Where in ``data`` secrets stand, as paths of names and indices; they are sealed and never released.
     """
 
     data: JsonObject
@@ -169,6 +260,7 @@ class CallResult:
     media_type: str = "application/octet-stream"
     upstream_request_id: str = ""
     usage: Usage = field(default_factory=Usage)
+    secrets: tuple[tuple[str | int, ...], ...] = ()
 
 
 @dataclass(slots=True)
@@ -184,7 +276,7 @@ class Transport(Protocol):
     """The one way out for HTTP: timeouts, size caps, no redirects, no retries, no proxy from the environment."""
 
     def request(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes = b""
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | AsyncIterator[bytes] = b""
     ) -> AbstractAsyncContextManager[UpstreamResponse]:
         """Send one request and yield its answer; header names of the answer are lower case.
 
@@ -192,10 +284,11 @@ class Transport(Protocol):
             method: HTTP method.
             url: Absolute URL, sent byte for byte as given.
             headers: Sent as given; ``Host`` and ``Content-Length`` are derived when absent.
-            body: Whole body.
+            body: Whole body, or its pieces; then ``headers`` must hold ``content-length``.
 
         Raises:
             NotSentError: no byte was sent.
+            UploadBrokenError: the pieces ended in an error; the upstream got no whole request.
             OutcomeUnknownError: something was sent and no complete answer came.
         """
 

@@ -3,6 +3,7 @@
     ConnectorError
       InvalidParamsError     the params do not fit the operation; nothing was planned
       NotSentError           no byte left us; safe to try again
+      UploadBrokenError      the body that came in was not whole or not the declared one; nothing happened upstream
       UpstreamRefusedError   the upstream said no, definitely: nothing happened there
       OutcomeUnknownError    something was sent and no definite answer came; it may have happened
 
@@ -31,6 +32,13 @@ class InvalidParamsError(ConnectorError):
 
 class NotSentError(ConnectorError):
     """No byte of the request left us (no connection, refused, address guard)."""
+
+
+class UploadBrokenError(ConnectorError):
+    """The body that came in ended early, or is not the one that was declared.
+
+    The upstream got less than the length it was promised, so it has done nothing.
+    """
 
 
 class UpstreamRefusedError(ConnectorError):

@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 from aiohttp import ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+_MAX_JUDGED: Final = 4096
+"""Hosts whose answer is remembered until the configuration changes; over it all are forgotten."""
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 """RFC 6052: the last 32 bits are an IPv4 address a gateway connects to."""
@@ -52,10 +54,12 @@ class AddressGuard:
     def __init__(self, allowed: Iterable[str] = (), *, allow_private: bool = False) -> None:
         self._allowed = frozenset(map(_normal, allowed))
         self._allow_private = allow_private
+        self._judged: dict[tuple[str, int], bool] = {}
 
     def replace_allowed(self, allowed: Iterable[str]) -> None:
         """Take the endpoints of a new configuration; kept-alive connections of the old one end with their idle time."""
         self._allowed = frozenset(map(_normal, allowed))
+        self._judged.clear()
 
     def permits(self, host: str, port: int, address: str) -> bool:
         """Return whether a connection to ``host`` and ``port`` may go to ``address``.
@@ -79,6 +83,14 @@ class AddressGuard:
 
     def permits_literal(self, host: str, port: int) -> bool:
         """Return False when ``host`` is a numeric address that is not permitted; names are judged once resolved."""
+        judged = self._judged.get((host, port))
+        if judged is None:
+            if len(self._judged) >= _MAX_JUDGED:
+                self._judged.clear()
+            judged = self._judged[host, port] = self._judge_literal(host, port)
+        return judged
+
+    def _judge_literal(self, host: str, port: int) -> bool:
         # Every numeric IPv4 form ends in a digit (or is hexadecimal, which no parser here takes), IPv6 has colons.
         bare = host.rstrip(".")
         if ":" not in bare and not bare[-1:].isdigit():

@@ -20,9 +20,8 @@ class RegistryError(ConnectorError):
 
 def _aws(_guard: AddressGuard | None) -> Connector:
     from connectors.aws.connector import AwsConnector
-    from connectors.aws.served import SERVED
 
-    return AwsConnector(served=SERVED)
+    return AwsConnector()
 
 
 def _git(guard: AddressGuard | None) -> Connector:

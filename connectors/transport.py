@@ -98,7 +98,7 @@ class HttpTransport:
 
     @asynccontextmanager
     async def request(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes = b""
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | AsyncIterator[bytes] = b""
     ) -> AsyncIterator[UpstreamResponse]:
         """Send one request and yield its answer; leaving early cuts the connection.
 
@@ -106,10 +106,11 @@ class HttpTransport:
             method: HTTP method.
             url: Absolute http or https URL in its encoded form, sent byte for byte.
             headers: Sent as given; ``Host`` and ``Content-Length`` are derived when absent.
-            body: Whole body.
+            body: Whole body, or its pieces; then ``headers`` must hold ``content-length``.
 
         Raises:
             NotSentError: no byte was sent.
+            UploadBrokenError: the pieces ended in an error; the upstream got no whole request.
             OutcomeUnknownError: something was sent and no complete answer came.
         """
         response = await self._send(method, self._checked(url, headers), headers, body)
@@ -126,8 +127,13 @@ class HttpTransport:
         if self._session is not None:
             await self._session.close()
 
-    async def _send(self, method: str, url: URL, headers: Mapping[str, str], body: bytes) -> aiohttp.ClientResponse:
+    async def _send(
+        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | AsyncIterator[bytes]
+    ) -> aiohttp.ClientResponse:
         made: list[aiohttp.ClientRequest] = []
+        pieces = None if isinstance(body, bytes) else _Pieces(body)
+        # The upload is bounded by its own pace, piece by piece, and by the total; the wait for the answer starts then.
+        answer_seconds = self._timeouts.total if pieces else self._timeouts.answer
 
         async def once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
             # aiohttp sends idempotent methods (PUT and DELETE among them) a second time when a kept connection turns
@@ -140,18 +146,21 @@ class HttpTransport:
             raise failure
 
         try:
-            async with asyncio.timeout(self._timeouts.answer):
+            async with asyncio.timeout(answer_seconds):
                 return await self._open_session().request(
                     method,
                     url,
                     headers=headers,
-                    data=body or None,
+                    data=pieces or body or None,
                     allow_redirects=False,
                     middlewares=(once,),
                 )
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = _failure(error, made)
-        raise failure
+        except ConnectorError as error:
+            failure = error
+        # What broke the upload tells more than what aiohttp makes of it.
+        raise (pieces and pieces.broken) or failure
 
     async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
         left = self._limits.body_bytes
@@ -210,6 +219,26 @@ class HttpTransport:
                 ),
             )
         return self._session
+
+
+class _Pieces:
+    """A body in pieces that remembers with what it ended: aiohttp tells of a broken connection instead.
+
+    Args:
+        body: The pieces.
+    """
+
+    def __init__(self, body: AsyncIterator[bytes]) -> None:
+        self._body = body
+        self.broken: ConnectorError | None = None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._body:
+                yield piece
+        except ConnectorError as error:
+            self.broken = error
+            raise
 
 
 class _Request(aiohttp.ClientRequest):

@@ -48,6 +48,8 @@ def rule_key(agent: str, rule: Rule) -> str:
         32 hexadecimal digits.
     """
     form = [agent, rule.id, rule.effect.value, rule.actions, rule.resources, _conditions(rule), rule.max_uses]
+    if rule.returns_secrets:
+        form.append(rule.returns_secrets)
     return _digest(_RULE, form)[:_KEY_CHARS]
 
 
@@ -72,6 +74,7 @@ def _form(rule: Rule) -> list[object]:
         "conditions": _conditions(rule),
         "until_ns": rule.until_ns,
         "max_uses": rule.max_uses,
+        "returns_secrets": rule.returns_secrets,
     }
     set_ones = {name: value for name, value in more.items() if value}
     return [*form, set_ones] if set_ones else form

@@ -8,6 +8,9 @@ canonical name, a resource with control characters, a foreign agent, a fault of 
 Where several layers speak (`policies.layers`), each is asked by itself and the strictest answer counts. A guardrail
 that is silent objects to nothing, silence of any other layer is a denial, and without any other layer nothing is
 granted. What one layer says is in `policies.lookup.rulebook`.
+
+A request that returns secrets is asked of one more layer: the rules of the agent's own policy that say
+``returns_secrets: true``. Every other rule is asked as ever, so none of its questions and denials is lost by that.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from policies.errors import PolicyError, quote
 from policies.language.actions import is_canonical
 from policies.lookup.entries import RANK, SILENCE, Entry
 from policies.lookup.rulebook import RuleBook
+from policies.lookup.secrets import SecretsBook
 from policies.lookup.trie import split
 from policies.model import (
     AccessRequest,
@@ -47,6 +51,8 @@ _SHOWN_CHARS: Final = 96
 class CompiledPolicy(RuleBook):
     """A policy set with its index; immutable, so one can serve every thread and be swapped whole.
 
+    ``secrets`` are its rules that grant what returns secrets; None in every layer but the agent's own.
+
     Args:
         policy: What to compile. One without an agent decides for any agent.
 
@@ -56,7 +62,11 @@ class CompiledPolicy(RuleBook):
         BoundError: a decision could take too long.
     """
 
-    __slots__ = ()
+    __slots__ = ("secrets",)
+
+    def __init__(self, policy: PolicySet) -> None:
+        super().__init__(policy)
+        self.secrets = SecretsBook(self) if policy.layer is Layer.AGENT else None
 
     def decide(self, request: AccessRequest) -> Decision:
         """Decide a request by this layer alone; never raises."""
@@ -82,7 +92,9 @@ def decide(policy: PolicySet, request: AccessRequest) -> Decision:
         return _refusal(policy.version, f"the policy cannot be used: {error}")
 
 
-def decide_layers(layers: Sequence[RuleBook], agent: str, version: PolicyVersion, request: AccessRequest) -> Decision:
+def decide_layers(
+    layers: Sequence[CompiledPolicy], agent: str, version: PolicyVersion, request: AccessRequest
+) -> Decision:
     """Decide a request by several layers, each by itself, the strictest answer counting; never raises.
 
     Args:
@@ -104,22 +116,28 @@ _Obligations = list[tuple[Entry, tuple[ApprovalTerms, ...]]]
 """Rules that decided and bring something to do with them: whom they ask, a use to count."""
 
 
-def _decision(layers: Sequence[RuleBook], version: PolicyVersion, request: AccessRequest) -> Decision:
+def _decision(layers: Sequence[CompiledPolicy], version: PolicyVersion, request: AccessRequest) -> Decision:
     obligations: _Obligations = []
-    reasons = tuple([_reason(layers, requirement, request, obligations) for requirement in request.requirements])
+    asked = _with_secrets(layers) if request.returns_secrets else layers
+    reasons = tuple([_reason(asked, requirement, request, obligations) for requirement in request.requirements])
     effect = reasons[0].effect
     for reason in reasons[1:]:
         effect = max(effect, reason.effect, key=RANK.__getitem__)
     if effect is Effect.DENY or not obligations:
         return Decision(effect, reasons, (), version)
-    asked: dict[ApprovalTerms, None] = {}
+    questions: dict[ApprovalTerms, None] = {}
     uses: dict[str, UseLimit] = {}
     for entry, terms in obligations:
-        asked.update(dict.fromkeys(terms))
+        questions.update(dict.fromkeys(terms))
         use = entry.use(request)
         if use is not None:
             uses[use.key] = use
-    return Decision(effect, reasons, tuple(asked), version, (), tuple(uses.values()))
+    return Decision(effect, reasons, tuple(questions), version, (), tuple(uses.values()))
+
+
+def _with_secrets(layers: Sequence[CompiledPolicy]) -> list[RuleBook]:
+    """Return all that is asked of a request that returns secrets; what grants it comes last, and of equals counts."""
+    return [*layers, *(layer.secrets for layer in layers if layer.secrets is not None)]
 
 
 def _reason(
@@ -155,10 +173,12 @@ def _by_default(requirement: Requirement, request: AccessRequest, layer: RuleBoo
     text = f"no rule allows `{requirement.action}` on {_shown(requirement.resource)}"
     if layer is None or layer.guards:
         return Reason(requirement, Effect.DENY, "", None, text)
+    if layer.gives:
+        text += " to return secrets"
     nearest = layer.nearest(requirement, request)
-    return Reason(
-        requirement, Effect.DENY, "", None, f"{text}; nearest: {nearest}" if nearest else text, layer.policy.layer
-    )
+    if nearest:
+        text += f"; nearest: {nearest}"
+    return Reason(requirement, Effect.DENY, "", None, text, layer.policy.layer, layer.gives)
 
 
 def _fault(layers: Sequence[RuleBook], agent: str, request: AccessRequest) -> str:

@@ -153,6 +153,7 @@ class Rule:
         conditions: All must hold.
         until_ns: End of the rule, nanoseconds since the epoch, UTC; 0 for none.
         max_uses: How often the rule may grant; 0 for no limit.
+        returns_secrets: It grants requests that return secrets, too; in the agent's own layer only.
     """
 
     id: str
@@ -166,6 +167,7 @@ class Rule:
     conditions: tuple[Condition, ...] = ()
     until_ns: int = 0
     max_uses: int = 0
+    returns_secrets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,8 @@ class AccessRequest:
         now_ns: The moment, nanoseconds since the epoch, UTC; None when it is not known, which no grant survives that
             looks at the time.
         uses: How often a rule was used before, by `rule_key`; one that is not named was never used.
+        returns_secrets: What is asked for would answer with secrets, so that each requirement needs a rule that grants
+            that by name.
     """
 
     agent: str
@@ -205,6 +209,7 @@ class AccessRequest:
     context: Mapping[str, Fact] = field(default_factory=lambda: NO_CONTEXT)
     now_ns: int | None = None
     uses: Mapping[str, int] = field(default_factory=lambda: NO_USES)
+    returns_secrets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +240,7 @@ class Reason:
         span: Place of that rule; None for a default deny.
         text: One sentence for people, lower case, no full stop, holding no secret.
         layer: The layer that said so.
+        returns_secrets: What is missing is a rule with `returns_secrets: true`; only in a default deny.
     """
 
     requirement: Requirement
@@ -243,6 +249,7 @@ class Reason:
     span: Span | None
     text: str
     layer: Layer = Layer.AGENT
+    returns_secrets: bool = False
 
 
 @dataclass(frozen=True, slots=True)

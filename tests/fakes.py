@@ -108,9 +108,10 @@ class FakeTransport:
 
     @asynccontextmanager
     async def request(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes = b""
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | AsyncIterator[bytes] = b""
     ) -> AsyncIterator[UpstreamResponse]:
-        self.sent.append(Sent(method, url, dict(headers), body))
+        whole = body if isinstance(body, bytes) else b"".join([piece async for piece in body])
+        self.sent.append(Sent(method, url, dict(headers), whole))
         step = self._script.pop(0)
         if isinstance(step, BaseException):
             raise step

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,12 +31,12 @@ from broker.store.heartbeats import SqlHeartbeats
 from broker.store.outputs import SqlOutputs, open_outputs
 from broker.store.reader import SqlReader
 from broker.store.schema import migrate
-from connectors.base import Access, CallResult, Connection, Connector, JsonObject, Operation, Plan, Transport
+from connectors.base import Access, CallResult, Connection, Connector, JsonObject, Operation, Plan, Transport, Upload
 from connectors.errors import InvalidParamsError
 from policies.model import Requirement, ResourceType
 from tests.fakes import FakeTransport
 from vault.errors import LeaseRefusal, LeaseRefusedError, SealedError
-from vault.model import CredentialInfo, CredentialKind, CredentialRef, Lease, SecretValue, SigningRequest
+from vault.model import CredentialInfo, CredentialKind, CredentialRef, Lease, MintRequest, SecretValue, SigningRequest
 
 SECRET = b"correct-horse-battery-staple"
 CONNECTION = Connection("paper", "paper", CredentialRef("paper/one"), {})
@@ -71,7 +71,7 @@ class NoOptions(BaseModel):
 
 
 class PaperConnector:
-    """Serves ``paper:Read``, ``paper:Write`` and ``paper:Destroy`` on ``sheets/{name}``; does the deed it was given."""
+    """Serves ``paper:Read``, ``Write``, ``Destroy`` and ``Reveal`` on ``sheets/{name}``; does the deed it was given."""
 
     name = "paper"
     services = frozenset({"paper"})
@@ -83,6 +83,7 @@ class PaperConnector:
         self.deed: Deed = self.plain
         self.edition = 1
         rows = [("Read", Access.READ, True), ("Write", Access.WRITE, False), ("Destroy", Access.DESTROY, False)]
+        rows.append(("Reveal", Access.SECRET, True))
         schema = {"type": "object", "additionalProperties": False, "properties": {"name": {"type": "string"}}}
         self.operations = {
             f"paper:{verb}": Operation(f"paper:{verb}", access, once, verb, ("sheets/{name}",), schema, {"name": "a"})
@@ -90,12 +91,15 @@ class PaperConnector:
         }
 
     def plan(self, action: str, params: JsonObject, connection: Connection) -> Plan:
-        operation, name = self.operations[action], params.get("name")
-        if not isinstance(name, str) or set(params) != {"name"}:
+        operation, name, said = self.operations[action], params.get("name"), params.get("body", {})
+        if not isinstance(name, str) or not {"name"} <= params.keys() <= {"name", "body", "token"}:
             raise InvalidParamsError("expected `name`", fix="send a name")
+        upload = Upload(said["upload"]["bytes"], said["upload"].get("sha256", "")) if said else None
         return Plan(
-            "paper", action, connection.name, connection.credential, {"name": name, "edition": self.edition},
+            "paper", action, connection.name, connection.credential,
+            {"name": name, "edition": self.edition, "params": params},
             (Requirement(action, f"sheets/{name}"),), operation.access, operation.idempotent, f"{action} {name}",
+            upload=upload, fresh=("token",),
         )  # fmt: skip
 
     async def plain(self, plan: Plan) -> CallResult:
@@ -124,12 +128,17 @@ class PaperVault:
     def __init__(self) -> None:
         self.sealed = False
         self.open = 0
+        self.kept: dict[str, dict[str, str]] = {}
+        self.lent: list[tuple[MintRequest | None, str]] = []
 
     @asynccontextmanager
-    async def lease(self, credential: CredentialRef, *, host: str, purpose: str) -> AsyncGenerator[Lease, None]:
+    async def lease(
+        self, credential: CredentialRef, *, host: str, purpose: str, mint: MintRequest | None = None, holder: str = ""
+    ) -> AsyncGenerator[Lease, None]:
         if self.sealed:
             raise SealedError("the vault is sealed")
         self.open += 1
+        self.lent.append((mint, holder))
         try:
             yield PaperLease()
         finally:
@@ -142,6 +151,17 @@ class PaperVault:
 
     def scanner(self) -> PaperScanner:
         return PaperScanner(self)
+
+    async def keep(self, name: str, values: Mapping[str, str]) -> CredentialRef:
+        if self.sealed:
+            raise SealedError("the vault is sealed")
+        self.kept[name] = dict(values)
+        return CredentialRef(f"sealed/{name}")
+
+    async def derive(self, label: str, subject: str) -> SecretValue:
+        if self.sealed:
+            raise SealedError("the vault is sealed")
+        return SecretValue(hashlib.sha256(f"{label}\0{subject}".encode()).digest())
 
     async def health(self) -> bool | str:
         return not self.sealed or "sealed"
@@ -295,8 +315,8 @@ async def open_house(folder: Path, **settings: Any) -> AsyncGenerator[House, Non
     foundation = Foundation(
         settings=chosen, clock=clock, instance_id="ins_test", connectors=connectors, load=load,
         apply=lambda _fresh: None,
-        reader=reader, outputs=outputs, ledger=ledger, leases=vault, scrubber=vault, vault=vault,
-        transport=FakeTransport(), queue=queue,
+        reader=reader, outputs=outputs, ledger=ledger, leases=vault, scrubber=vault, keeper=vault, keys=vault,
+        vault=vault, transport=FakeTransport(), queue=queue,
     )  # fmt: skip
     built = assemble(foundation, load())
     await heartbeats.beat("ins_test", clock.now_ns())

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 from vault.connection import ANSWER_SECONDS, Connection
 from vault.errors import BadRequestError
 from vault.fields import pack
-from vault.lease import LeaseOpening, VaultLease, needs_asking
-from vault.model import CredentialInfo, CredentialKind, CredentialRef, SecretValue, VaultState
+from vault.hosts import host_is_bound
+from vault.lease import Known, LeaseOpening, Minting, MintTerms, VaultLease, needs_asking
+from vault.model import CredentialInfo, CredentialKind, CredentialRef, MintRequest, SecretValue, VaultState
 from vault.protocol import Frame, JsonObject, decode_info
+from vault.rotation.client import RotationClient
 from vault.scan import Found, Mask
 from vault.status import VaultStatus
 
-SCAN_BYTES: Final = 64 << 10
-"""Scanned at a time: a millisecond of the vault's time, so that signatures do not wait behind a large body."""
+SCAN_BYTES: Final = 256 << 10
+"""Scanned at a time: half a millisecond of the vault's time, so that signatures do not wait behind a large body."""
 
 CredentialInfos = list[CredentialInfo]
 
@@ -36,7 +39,12 @@ class VaultClient:
 
     def __init__(self, socket: Path, *, answer_seconds: float = ANSWER_SECONDS) -> None:
         self._connection = Connection(socket, answer_seconds=answer_seconds)
-        self._known: dict[CredentialRef, CredentialInfo] = {}
+        self._known = Known()
+
+    @property
+    def rotations(self) -> RotationClient:
+        """Rotations of access keys."""
+        return RotationClient(self._ask)
 
     async def close(self) -> None:
         """End the connection; later calls raise VaultUnavailableError."""
@@ -50,22 +58,26 @@ class VaultClient:
         """
         answer, _ = await self._ask({"op": "status"})
         return VaultStatus(
-            VaultState(answer["state"]), answer["credentials"], answer["keyring_version"], answer["generation"]
+            VaultState(answer["state"]),
+            answer["credentials"],
+            answer["keyring_version"],
+            answer["generation"],
+            answer["reason"],
         )
 
     async def initialise(self, passphrase: SecretValue | None) -> None:
-        """Make the keys of an empty vault, under a passphrase or, with None, the key file it was started with.
+        """Make the keys of an empty vault, under a passphrase or, with None, its key file or KMS key.
 
         Raises:
-            VaultError: as `vault.service.Vault.initialise`.
+            VaultError: as `vault.service.Vault.initialise` and ``initialise_by_kms``.
         """
         await self._with_passphrase("initialise", passphrase)
 
     async def unseal(self, passphrase: SecretValue | None) -> None:
-        """Open the vault, with a passphrase or, with None, the key file it was started with.
+        """Open the vault, with a passphrase or, with None, its key file or KMS key.
 
         Raises:
-            VaultError: as `vault.service.Vault.unseal`.
+            VaultError: as `vault.service.Vault.unseal` and ``unseal_by_kms``.
         """
         await self._with_passphrase("unseal", passphrase)
 
@@ -106,7 +118,7 @@ class VaultClient:
             VaultError: as `vault.service.Vault.rotate`.
         """
         answer, _ = await self._ask({"op": "rotate", "ref": ref}, _packed(fields))
-        self._known.pop(ref, None)
+        self._known.forget(ref)
         return decode_info(answer["info"])
 
     async def destroy(self, ref: CredentialRef) -> None:
@@ -116,7 +128,7 @@ class VaultClient:
             VaultError: as `vault.service.Vault.destroy`.
         """
         await self._ask({"op": "destroy", "ref": ref})
-        self._known.pop(ref, None)
+        self._known.forget(ref)
 
     async def rotate_keyring(self) -> int:
         """Seal every record under a new term key; return the keyring's version.
@@ -140,18 +152,60 @@ class VaultClient:
                 return infos
             infos += [decode_info(info) for info in answer["infos"]]
 
-    def lease(self, credential: CredentialRef, *, host: str, purpose: str) -> AbstractAsyncContextManager[VaultLease]:
+    def lease(
+        self,
+        credential: CredentialRef,
+        *,
+        host: str,
+        purpose: str,
+        mint: MintRequest | None = None,
+        holder: str = "",
+    ) -> AbstractAsyncContextManager[VaultLease]:
         """Return a context manager that opens a lease; nothing is asked before it is entered.
 
         Args:
             credential: Name of the credential.
             host: Upstream ``host`` or ``host:port`` it will be used with.
             purpose: What for, as an id; the vault logs it with a refusal.
+            mint: What to mint from the credential and lend in its stead; None to lend the credential itself.
+            holder: ``agent/session``, for the name a minted credential bears upstream.
 
         Raises:
-            VaultError: on entry: the credential is missing or not bound to the host, or the vault is sealed or gone.
+            VaultError: on entry: the credential is missing or not bound to the host, the issuer of a minted one says no
+                or nothing, or the vault is sealed or gone.
         """
-        return LeaseOpening(lambda: self._open_lease(credential, host, purpose))
+        if mint is None:
+            return LeaseOpening(lambda: self._open_lease(credential, host, purpose))
+        terms = MintTerms(credential, mint, holder)
+        return LeaseOpening(lambda: self._open_minted(terms, host, purpose))
+
+    async def derive(self, label: str, subject: str) -> SecretValue:
+        """Return 32 secret bytes that are always the same for the same two texts.
+
+        Args:
+            label: What they are for; another one gives others.
+            subject: Whom they are for.
+
+        Raises:
+            BadRequestError: a text is empty or too long.
+            VaultError: the vault is sealed or gone.
+        """
+        _, derived = await self._ask({"op": "derive", "label": label, "subject": subject})
+        return SecretValue(derived)
+
+    async def keep(self, name: str, values: Mapping[str, str]) -> CredentialRef:
+        """Seal secrets of one result as ``sealed/<name>``; they are looked for in every result from now on.
+
+        Args:
+            name: Id of the intent; what was kept under it before is replaced.
+            values: 1 to 64 secrets by JSON pointer into the result, 64 KiB in all.
+
+        Raises:
+            BadRequestError: a name or value is malformed, or there are too many.
+            VaultError: nothing was kept.
+        """
+        answer, _ = await self._ask({"op": "keep", "name": name}, _packed(values))
+        return decode_info(answer["info"]).ref
 
     async def sign_note(self, size: int, root: bytes, origin: str) -> bytes:
         """Return the Ed25519 signature of a checkpoint; see `vault.checkpoint`.
@@ -207,11 +261,25 @@ class VaultClient:
     async def _open_lease(self, ref: CredentialRef, host: str, purpose: str) -> VaultLease:
         info = self._known.get(ref)
         if info is not None and not needs_asking(info, host):
-            return VaultLease(self._ask, self._known, info, None, purpose)
+            return VaultLease(self._ask, self._known, info, purpose=purpose)
         answer, raw = await self._ask({"op": "lease", "ref": ref, "host": host, "purpose": purpose})
         info = decode_info(answer["info"])
-        self._known[ref] = info
-        return VaultLease(self._ask, self._known, info, SecretValue(raw) if answer["header"] else None, purpose)
+        self._known.put(ref, info)
+        header = SecretValue(raw) if answer["header"] else None
+        return VaultLease(self._ask, self._known, info, purpose=purpose, header=header)
+
+    async def _open_minted(self, terms: MintTerms, host: str, purpose: str) -> VaultLease:
+        async def again() -> CredentialInfo:
+            ask = {"op": "lease", "ref": terms.ref, "host": host, "purpose": purpose}
+            answer, _ = await self._ask({**ask, "mint": asdict(terms.request), "holder": terms.holder})
+            info = decode_info(answer["info"])
+            self._known.put(terms, info)
+            return info
+
+        info = self._known.get(terms)
+        if info is None or not host_is_bound(host, info.hosts):
+            info = await again()
+        return VaultLease(self._ask, self._known, info, purpose=purpose, minting=Minting(terms, again))
 
     async def _with_passphrase(self, operation: str, passphrase: SecretValue | None) -> None:
         raw = b"" if passphrase is None else passphrase.reveal()

@@ -5,8 +5,10 @@
 | aws    | access_key_id, secret_access_key, session_token (may)   | secret_access_key, session_token  | access_key_id |
 | basic  | username, password                                      | password                          | username      |
 | bearer | token                                                   | token                             |               |
+| sealed | 1 to 64, each named by a JSON pointer                   | all                               | how many      |
 
-A secret has at least `MIN_SECRET_BYTES`: one that is too short to be looked for in results may not be kept.
+A secret has at least `MIN_SECRET_BYTES`: one that is too short to be looked for in results may not be kept. Sealed ones
+are what an upstream gave, which nobody chose: they are kept whatever their length, and short ones are not looked for.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ from vault.seal import RecordId
 MIN_SECRET_BYTES: Final = 8
 MAX_SECRET_BYTES: Final = 16 << 10
 MAX_REF_CHARS: Final = 128
+
+MAX_SEALED_FIELDS: Final = 64
+MAX_POINTER_CHARS: Final = 1024
 
 _REF: Final = re.compile(r"[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*", re.ASCII)
 _HOSTS: Final = "@hosts"
@@ -59,11 +64,15 @@ FIELDS: Final[Mapping[CredentialKind, Mapping[str, Field]]] = {
         # RFC 6750 section 2.1 (b64token), wider by the printable characters some issuers use.
         "token": Field(re.compile(_PRINTABLE + _SECRET_SIZE)),
     },
+    CredentialKind.SEALED: {},
 }
+"""The named fields of each kind; those of a sealed one are named by where they stood."""
+
 _IDENTITY: Final[Mapping[CredentialKind, str]] = {
     CredentialKind.AWS: "access_key_id",
     CredentialKind.BASIC: "username",
     CredentialKind.BEARER: "",
+    CredentialKind.SEALED: "",
 }
 
 
@@ -94,7 +103,9 @@ class Credential:
 
     @property
     def identity(self) -> str:
-        """The part that is no secret; empty when there is none."""
+        """The part that is no secret; empty when there is none, how many there are for a sealed one."""
+        if self.kind is CredentialKind.SEALED:
+            return f"{len(self.fields)} value" + ("s" if len(self.fields) > 1 else "")
         name = _IDENTITY[self.kind]
         return self.fields[name].reveal().decode() if name else ""
 
@@ -111,7 +122,10 @@ class Credential:
         )
 
     def secrets(self) -> list[bytes]:
-        """Return the values that must never be seen outside."""
+        """Return the values that must never be seen outside, as far as they can be looked for."""
+        if self.kind is CredentialKind.SEALED:
+            values = [value.reveal() for value in self.fields.values()]
+            return [value for value in values if len(value) >= MIN_SECRET_BYTES]
         return [
             self.fields[name].reveal()
             for name, rule in FIELDS[self.kind].items()
@@ -136,7 +150,7 @@ def decode_credential(record: RecordId, plain: bytes) -> Credential:
             ref=CredentialRef(record.ref),
             kind=CredentialKind(record.kind),
             version=record.version,
-            hosts=tuple(values.pop(_HOSTS).decode().split("\n")),
+            hosts=tuple(values.pop(_HOSTS).decode().splitlines()),
             created_at_ns=int(values.pop(_CREATED)),
             fields={name: SecretValue(value) for name, value in values.items()},
         )
@@ -171,6 +185,8 @@ def check_fields(kind: CredentialKind, fields: Mapping[str, bytes]) -> dict[str,
     Raises:
         BadRequestError: a field is missing, unknown or malformed; names it, never its value.
     """
+    if kind is CredentialKind.SEALED:
+        return _check_sealed(fields)
     rules = FIELDS[kind]
     unknown = sorted(set(fields) - set(rules))
     if unknown:
@@ -183,6 +199,16 @@ def check_fields(kind: CredentialKind, fields: Mapping[str, bytes]) -> dict[str,
         if value is not None and not _fits(rule, value):
             least = f", at least {MIN_SECRET_BYTES} bytes" if rule.secret else ""
             raise BadRequestError(f"the field `{name}` is malformed: wrong length or characters{least}")
+    return {name: SecretValue(value) for name, value in fields.items()}
+
+
+def _check_sealed(fields: Mapping[str, bytes]) -> dict[str, SecretValue]:
+    if not 1 <= len(fields) <= MAX_SEALED_FIELDS:
+        raise BadRequestError(f"1 to {MAX_SEALED_FIELDS} values are kept together")
+    for name in fields:
+        # RFC 6901: empty for the whole, else it begins with a slash. The record's own names do not.
+        if len(name) > MAX_POINTER_CHARS or (name and not name.startswith("/")):
+            raise BadRequestError(f"a kept value is named by a JSON pointer of at most {MAX_POINTER_CHARS} characters")
     return {name: SecretValue(value) for name, value in fields.items()}
 
 

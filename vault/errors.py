@@ -6,12 +6,18 @@
       AlreadyInitialisedError    there are keys already
       SealedError                the keys are not in memory
       RootKeyError               the root key is wrong, missing, or its file is open to others
+      KmsRefusedError            KMS says no to wrapping or unwrapping the root key
+      KmsUnavailableError        KMS cannot be asked for the root key, or gives no usable answer
       CredentialMissingError     no credential has that name
       CredentialExistsError      a credential has that name already
       LeaseRefusedError          the credential may not be used like that; carries why
       CheckpointRefusedError     the checkpoint contradicts one that was signed before
       IntegrityError             what is stored was changed behind the vault's back
       StorageError               the storage cannot be read or written
+      IssuerUnavailableError     what mints short-lived credentials cannot be reached or fails
+      RotationRefusedError       a rotation cannot begin or go on; upstream everything stays as it is
+      IamRefusedError            IAM or STS said no; carries its code
+      IamUnreachableError        IAM or STS gave no answer, or none that can be understood
       VaultUnavailableError      the vault process cannot be reached or went away
 
 Messages are lower case, have no full stop, put user input in backticks and never hold a secret. Each class has a code:
@@ -55,9 +61,21 @@ class SealedError(VaultError):
 
 
 class RootKeyError(VaultError):
-    """The passphrase is wrong, or the key file is missing, malformed or readable by others."""
+    """The passphrase or KMS key is wrong, or the key file is missing, malformed or readable by others."""
 
     code = "root-key"
+
+
+class KmsRefusedError(VaultError):
+    """KMS does not wrap or unwrap the root key: a missing right, or a key that is disabled or deleted."""
+
+    code = "kms-refused"
+
+
+class KmsUnavailableError(VaultError):
+    """KMS cannot be asked for the root key, fails, or gives no usable answer; nothing changed."""
+
+    code = "kms-unavailable"
 
 
 class CredentialMissingError(VaultError):
@@ -79,6 +97,7 @@ class LeaseRefusal(StrEnum):
     HOST = "host"
     CLOSED = "closed"
     STALE = "stale"
+    ISSUER = "issuer"
 
 
 class LeaseRefusedError(VaultError):
@@ -86,7 +105,8 @@ class LeaseRefusedError(VaultError):
 
     Args:
         message: What was asked and what is allowed.
-        reason: The kind does not fit, the host is not bound, the lease is closed, or the credential keeps changing.
+        reason: The kind does not fit, the host is not bound, the lease is closed, the credential keeps changing, or the
+            issuer of short-lived credentials says no.
     """
 
     code = "lease-refused"
@@ -123,6 +143,39 @@ class StorageError(VaultError):
         self.uncertain = uncertain
 
 
+class IssuerUnavailableError(VaultError):
+    """What mints short-lived credentials cannot be reached, fails, or is asked too much; nothing was lent."""
+
+    code = "issuer-unavailable"
+
+
+class RotationRefusedError(VaultError):
+    """A rotation cannot begin or go on; upstream everything stays as it is."""
+
+    code = "rotation-refused"
+
+
+class IamRefusedError(VaultError):
+    """IAM or STS said no.
+
+    Args:
+        message: What was asked.
+        iam_code: The service's code; it does not leave the vault's process.
+    """
+
+    code = "iam-refused"
+
+    def __init__(self, message: str, iam_code: str = "") -> None:
+        super().__init__(message)
+        self.iam_code = iam_code
+
+
+class IamUnreachableError(VaultError):
+    """IAM or STS gave no answer, or none that can be understood; a change may or may not have been made."""
+
+    code = "iam-unreachable"
+
+
 class VaultUnavailableError(VaultError):
     """The vault process cannot be reached, went away, or did not answer; the request may or may not have been done."""
 
@@ -135,11 +188,17 @@ _PLAIN: Final[tuple[type[VaultError], ...]] = (
     AlreadyInitialisedError,
     SealedError,
     RootKeyError,
+    KmsRefusedError,
+    KmsUnavailableError,
     CredentialMissingError,
     CredentialExistsError,
     CheckpointRefusedError,
     IntegrityError,
     StorageError,
+    IssuerUnavailableError,
+    RotationRefusedError,
+    IamRefusedError,
+    IamUnreachableError,
     VaultUnavailableError,
 )
 _BY_CODE: Final = {kind.code: kind for kind in _PLAIN}

@@ -2,24 +2,77 @@
 
 A lease on an AWS credential costs no round trip of its own: `sign_aws` is the one that counts, and the vault judges
 there. What the client remembers of a credential only saves asking; when the vault has another version, it says so, and
-the lease signs once more with that one.
+the lease signs once more with that one. So it is with a minted credential that the vault has forgotten: the lease has
+it minted again, once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from types import TracebackType
+from typing import Final
 
 from vault.errors import LeaseRefusal, LeaseRefusedError, VaultError
 from vault.hosts import host_is_bound
-from vault.model import CredentialInfo, CredentialKind, CredentialRef, SecretValue, SigningRequest
+from vault.model import CredentialInfo, CredentialKind, CredentialRef, MintRequest, SecretValue, SigningRequest
 from vault.protocol import Frame, JsonObject, decode_info
 
 Ask = Callable[[JsonObject], Awaitable[Frame]]
 """Sends a request without a raw part."""
 
-Known = MutableMapping[CredentialRef, CredentialInfo]
-"""What a client remembers of credentials."""
+MAX_KNOWN: Final = 2048
+"""Each may be known by a session policy of two kilobytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class MintTerms:
+    """What a minted credential is known by.
+
+    Args:
+        ref: The credential it is minted from.
+        request: What is minted.
+        holder: ``agent/session``.
+    """
+
+    ref: CredentialRef
+    request: MintRequest
+    holder: str
+
+
+class Known:
+    """What a client remembers of credentials, stored and minted; what it forgets is asked for again."""
+
+    def __init__(self) -> None:
+        self._infos: OrderedDict[CredentialRef | MintTerms, CredentialInfo] = OrderedDict()
+
+    def get(self, name: CredentialRef | MintTerms) -> CredentialInfo | None:
+        """Return what is remembered of a credential."""
+        return self._infos.get(name)
+
+    def put(self, name: CredentialRef | MintTerms, info: CredentialInfo) -> None:
+        """Remember a credential; the one that was put first goes when there are too many."""
+        self._infos[name] = info
+        if len(self._infos) > MAX_KNOWN:
+            self._infos.popitem(last=False)
+
+    def forget(self, name: CredentialRef | MintTerms) -> None:
+        """Forget a credential."""
+        self._infos.pop(name, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Minting:
+    """How a lease's credential came to be.
+
+    Args:
+        terms: What it is known by.
+        again: Has it minted again.
+    """
+
+    terms: MintTerms
+    again: Callable[[], Awaitable[CredentialInfo]]
 
 
 class VaultLease:
@@ -29,16 +82,27 @@ class VaultLease:
         ask: Reaches the vault.
         known: What the client remembers; kept up to date.
         info: The credential.
-        header: Ready header value; None for AWS credentials.
         purpose: What the lease is for, told to the vault with each use.
+        header: Ready header value; None for AWS credentials.
+        minting: How it came to be; None for a stored credential.
     """
 
-    def __init__(self, ask: Ask, known: Known, info: CredentialInfo, header: SecretValue | None, purpose: str) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        known: Known,
+        info: CredentialInfo,
+        *,
+        purpose: str,
+        header: SecretValue | None = None,
+        minting: Minting | None = None,
+    ) -> None:
         self._ask = ask
         self._known = known
         self._info = info
-        self._header = header
         self._purpose = purpose
+        self._header = header
+        self._minting = minting
         self._token: SecretValue | None = None
         self._open = True
 
@@ -73,24 +137,18 @@ class VaultLease:
             "service": request.service,
         }
         for _ in range(2):
-            ask = {
-                "op": "sign",
-                "ref": self._info.ref,
-                "v": self._info.version,
-                "purpose": self._purpose,
-                "req": wanted,
-            }
+            ask = {"op": "sign", "ref": self._info.ref, **self._which(), "purpose": self._purpose, "req": wanted}
             try:
                 answer, raw = await self._ask(ask)
             except VaultError:
-                self._known.pop(self._info.ref, None)
+                self._known.forget(self._name)
                 raise
             if "stale" not in answer:
                 self._check(CredentialKind.AWS)
                 self._token = SecretValue(raw) if answer["token"] else None
                 return str(answer["a"])
-            self._info = decode_info(answer["stale"])
-            self._known[self._info.ref] = self._info
+            self._info = await self._renewed(answer["stale"])
+            self._known.put(self._name, self._info)
             self._check(CredentialKind.AWS)
         raise LeaseRefusedError(f"credential `{self._info.ref}` keeps changing", LeaseRefusal.STALE)
 
@@ -110,6 +168,16 @@ class VaultLease:
         self._open = False
         self._header = None
         self._token = None
+
+    @property
+    def _name(self) -> CredentialRef | MintTerms:
+        return self._info.ref if self._minting is None else self._minting.terms
+
+    def _which(self) -> JsonObject:
+        return {"v": self._info.version} if self._minting is None else {"minted": self._info.identity}
+
+    async def _renewed(self, stale: JsonObject) -> CredentialInfo:
+        return decode_info(stale) if self._minting is None else await self._minting.again()
 
     def _check(self, *kinds: CredentialKind) -> None:
         if not self._open:

@@ -60,6 +60,8 @@ class CredentialKind(StrEnum):
     """User name and password, lent as an ``Authorization: Basic`` header value."""
     BEARER = "bearer"
     """A token, lent as an ``Authorization: Bearer`` header value."""
+    SEALED = "sealed"
+    """A secret that came back from an upstream; it is kept and looked for in results, and no lease can be had on it."""
 
 
 class VaultState(StrEnum):
@@ -103,7 +105,8 @@ class SigningRequest:
         query: Canonical query string.
         headers: Lower-case name to value of every header to be signed; must hold ``host``, ``x-amz-date`` and
             ``x-amz-content-sha256`` where the service wants it.
-        payload_sha256: Hex digest of the body; ``UNSIGNED-PAYLOAD`` is refused.
+        payload_sha256: Hex digest of the body; for an upload to S3 that streams in, ``UNSIGNED-PAYLOAD`` or
+            ``STREAMING-UNSIGNED-PAYLOAD-TRAILER``, see `vault.sigv4`.
         region: Region of the credential scope.
         service: Signing name of the credential scope.
     """
@@ -115,6 +118,27 @@ class SigningRequest:
     payload_sha256: str
     region: str
     service: str
+
+
+@dataclass(frozen=True, slots=True)
+class MintRequest:
+    """A short-lived AWS credential to be minted for one plan: AssumeRole with a session policy (STS API, 2011-06-15).
+
+    Args:
+        role: ARN of the role.
+        policy: Session policy, JSON; allows what the plan requires and nothing else.
+        duration_seconds: Validity, 900 to 43200.
+        endpoint: Origin of STS, ``https://sts.eu-west-1.amazonaws.com``; its host must be bound to the credential.
+        region: Region the request to STS is signed for.
+        external_id: External id of the role's trust policy; empty for none.
+    """
+
+    role: str
+    policy: str
+    duration_seconds: int
+    endpoint: str
+    region: str
+    external_id: str = ""
 
 
 class Lease(Protocol):

@@ -1,18 +1,24 @@
 """What can be asked over the socket: a table of operations, each turning a frame into a call of the vault and back.
 
-Arguments are checked for type here and for meaning in the vault. Secrets are in the raw part both ways.
+Arguments are checked for type here and for meaning in the vault. Secrets are in the raw part both ways. What has to
+wait for an upstream gives its answer later; everything else is answered at once, in the order asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import fields
+from functools import partial
+from typing import Any, Final
 
 from vault.errors import BadRequestError
 from vault.fields import unpack
-from vault.model import CredentialInfo, CredentialKind, SecretValue, SigningRequest
+from vault.model import CredentialInfo, CredentialKind, MintRequest, SecretValue, SigningRequest
 from vault.protocol import Frame, JsonObject, encode_info
+from vault.rotation.model import Milestone
+from vault.rotation.status import decode_terms, encode_status
 from vault.service import Vault
+from vault.sigv4 import Signature
 
 MAX_TEXT_CHARS: Final = 1024
 """Of a name, host or origin."""
@@ -20,11 +26,14 @@ MAX_TEXT_CHARS: Final = 1024
 PAGE: Final = 32
 """Credentials in one answer; each may be bound to 64 hosts of 255 characters."""
 
-Operation = Callable[[Vault, JsonObject, bytes], Frame]
+Later = Callable[[], Coroutine[Any, Any, Frame]]
+"""Waits for an answer; it raises what `perform` raises."""
+
+Operation = Callable[[Vault, JsonObject, bytes], Frame | Later]
 
 
-def perform(vault: Vault, header: JsonObject, raw: bytes) -> Frame:
-    """Do what a request asks; return header fields and raw part of the answer.
+def perform(vault: Vault, header: JsonObject, raw: bytes) -> Frame | Later:
+    """Do what a request asks; return header fields and raw part of the answer, or what waits for it.
 
     Raises:
         VaultError: as the operation's method in `vault.service.Vault`.
@@ -43,16 +52,28 @@ def _status(vault: Vault, _header: JsonObject, _raw: bytes) -> Frame:
         "credentials": status.credentials,
         "keyring_version": status.keyring_version,
         "generation": status.generation,
+        "reason": status.reason,
     }, b""
 
 
-def _initialise(vault: Vault, header: JsonObject, raw: bytes) -> Frame:
-    vault.initialise(_passphrase(header, raw))
+def _initialise(vault: Vault, header: JsonObject, raw: bytes) -> Frame | Later:
+    passphrase = _passphrase(header, raw)
+    if passphrase is None and vault.asks_kms:
+        return partial(_done_later, vault.initialise_by_kms)
+    vault.initialise(passphrase)
     return {}, b""
 
 
-def _unseal(vault: Vault, header: JsonObject, raw: bytes) -> Frame:
-    vault.unseal(_passphrase(header, raw))
+def _unseal(vault: Vault, header: JsonObject, raw: bytes) -> Frame | Later:
+    passphrase = _passphrase(header, raw)
+    if passphrase is None and vault.asks_kms:
+        return partial(_done_later, vault.unseal_by_kms)
+    vault.unseal(passphrase)
+    return {}, b""
+
+
+async def _done_later(work: Callable[[], Coroutine[Any, Any, None]]) -> Frame:
+    await work()
     return {}, b""
 
 
@@ -89,13 +110,40 @@ def _list(vault: Vault, header: JsonObject, _raw: bytes) -> Frame:
     return {"infos": [encode_info(info) for info in vault.list()[start : start + PAGE]]}, b""
 
 
-def _lease(vault: Vault, header: JsonObject, _raw: bytes) -> Frame:
-    info, value = vault.lease(_text(header, "ref"), _text(header, "host"))
-    return {"info": encode_info(info), "header": value is not None}, value.reveal() if value else b""
+def _keep(vault: Vault, header: JsonObject, raw: bytes) -> Frame:
+    return {"info": encode_info(vault.keep(_text(header, "name"), unpack(raw)))}, b""
+
+
+def _derive(vault: Vault, header: JsonObject, _raw: bytes) -> Frame:
+    return {}, vault.derive(_text(header, "label"), _text(header, "subject")).reveal()
+
+
+def _lease(vault: Vault, header: JsonObject, _raw: bytes) -> Frame | Later:
+    ref, host = _text(header, "ref"), _text(header, "host")
+    if "mint" not in header:
+        info, value = vault.lending.lease(ref, host)
+        return {"info": encode_info(info), "header": value is not None}, value.reveal() if value else b""
+    minted = vault.lending.lease_minted(ref, host, _mint_request(header["mint"]), _text(header, "holder"))
+    return _minted(minted) if isinstance(minted, CredentialInfo) else partial(_minted_later, minted)
+
+
+def _minted(info: CredentialInfo) -> Frame:
+    return {"info": encode_info(info), "header": False}, b""
+
+
+async def _minted_later(mint: Callable[[], Coroutine[Any, Any, CredentialInfo]]) -> Frame:
+    return _minted(await mint())
 
 
 def _sign(vault: Vault, header: JsonObject, _raw: bytes) -> Frame:
-    answer = vault.sign_aws(_text(header, "ref"), _count(header, "v"), _signing_request(header.get("req")))
+    ref, request = _text(header, "ref"), _signing_request(header.get("req"))
+    answer: Signature | CredentialInfo | None
+    if "minted" in header:
+        answer = vault.lending.sign_minted(ref, _text(header, "minted"), request)
+    else:
+        answer = vault.lending.sign_aws(ref, _count(header, "v"), request)
+    if answer is None:
+        return {"stale": None}, b""
     if isinstance(answer, CredentialInfo):
         return {"stale": encode_info(answer)}, b""
     token = answer.security_token
@@ -115,6 +163,33 @@ def _public_key(vault: Vault, _header: JsonObject, _raw: bytes) -> Frame:
     return {}, vault.public_key()
 
 
+def _rotation_begin(vault: Vault, header: JsonObject, _raw: bytes) -> Frame:
+    vault.rotations.begin(_text(header, "ref"), decode_terms(header.get("terms")))
+    return {}, b""
+
+
+def _rotation_abort(vault: Vault, header: JsonObject, _raw: bytes) -> Frame:
+    vault.rotations.abort(_text(header, "ref"))
+    return {}, b""
+
+
+def _rotation_tell(vault: Vault, header: JsonObject, _raw: bytes) -> Frame:
+    milestone = _text(header, "milestone")
+    if milestone not in {known.value for known in Milestone}:
+        raise BadRequestError(f"`milestone` must be one of {', '.join(Milestone)}")
+    vault.rotations.tell(_text(header, "ref"), Milestone(milestone))
+    return {}, b""
+
+
+def _rotation(vault: Vault, header: JsonObject, _raw: bytes) -> Frame:
+    return {"rotation": encode_status(vault.rotations.status(_text(header, "ref")))}, b""
+
+
+def _rotations(vault: Vault, header: JsonObject, _raw: bytes) -> Frame:
+    start = _count(header, "start")
+    return {"rotations": [encode_status(status) for status in vault.rotations.list()[start : start + PAGE]]}, b""
+
+
 OPERATIONS: Final[Mapping[str, Operation]] = {
     "status": _status,
     "initialise": _initialise,
@@ -124,14 +199,22 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "rotate": _rotate,
     "destroy": _destroy,
     "rotate-keyring": _rotate_keyring,
+    "rotation-begin": _rotation_begin,
+    "rotation-abort": _rotation_abort,
+    "rotation-tell": _rotation_tell,
+    "rotation": _rotation,
+    "rotations": _rotations,
     "list": _list,
+    "keep": _keep,
+    "derive": _derive,
     "lease": _lease,
     "sign": _sign,
     "scan": _scan,
     "sign-note": _sign_note,
     "public-key": _public_key,
 }
-"""Every operation; there is none that answers with a stored value but a lease's header and a session token."""
+"""Every operation; there is none that answers with a stored value but a lease's header and a session token, and none
+that answers with a key others are derived from."""
 
 
 def _text(header: JsonObject, name: str) -> str:
@@ -150,6 +233,17 @@ def _count(header: JsonObject, name: str) -> int:
 
 def _passphrase(header: JsonObject, raw: bytes) -> SecretValue | None:
     return SecretValue(raw) if header.get("passphrase") is True else None
+
+
+def _mint_request(data: object) -> MintRequest:
+    names = {field.name for field in fields(MintRequest)}
+    if not isinstance(data, dict) or set(data) != names:
+        raise BadRequestError(f"`mint` must be an object of {', '.join(sorted(names))}")
+    duration_seconds = _count(data, "duration_seconds")
+    texts = {name: data[name] for name in names - {"duration_seconds"}}
+    if not all(isinstance(value, str) for value in texts.values()):
+        raise BadRequestError("all of `mint` but the duration are texts")
+    return MintRequest(duration_seconds=duration_seconds, **texts)
 
 
 def _signing_request(data: object) -> SigningRequest:

@@ -24,7 +24,7 @@ JsonObject = dict[str, Any]
 
 MAX_HEADER_BYTES: Final = 1 << 20
 """The longest header is a page of the list of credentials or the spans of a scan."""
-MAX_RAW_BYTES: Final = 128 << 10
+MAX_RAW_BYTES: Final = 384 << 10
 """The longest raw part is the fields of a credential or one window of a scan."""
 MAX_FRAME_BYTES: Final = 4 + MAX_HEADER_BYTES + MAX_RAW_BYTES
 
@@ -78,7 +78,10 @@ class FrameDecoder:
             if len(self._buffer) < end:
                 break
             start = at + _SIZES.size
-            frames.append(_parse(bytes(self._buffer[start:end]), header_size))
+            # One copy of what may be large: a slice of a bytearray would be a second one.
+            with memoryview(self._buffer) as view:
+                header, raw = bytes(view[start : start + header_size]), bytes(view[start + header_size : end])
+            frames.append((_parse(header), raw))
             at = end
         del self._buffer[:at]
         return frames
@@ -115,12 +118,12 @@ def decode_info(data: JsonObject) -> CredentialInfo:
     )
 
 
-def _parse(body: bytes, header_size: int) -> Frame:
+def _parse(encoded: bytes) -> JsonObject:
     try:
-        header = orjson.loads(body[:header_size])
+        header = orjson.loads(encoded)
     except orjson.JSONDecodeError:
         # Not chained: the decoder's error holds the whole document.
         raise FrameError from None
     if not isinstance(header, dict) or not isinstance(header.get("i"), int):
         raise FrameError
-    return header, body[header_size:]
+    return header

@@ -7,7 +7,7 @@ results are scanned for it too. Older values are deleted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final, Self
 
 from vault.credential import Credential, decode_credential
@@ -15,6 +15,7 @@ from vault.crypto import KEY_BYTES, ed25519_public_key, random_bytes
 from vault.errors import CredentialExistsError, CredentialMissingError, IntegrityError, StorageError
 from vault.manifest import Manifest, Signed, row_name, sha256
 from vault.model import CredentialRef
+from vault.rotation.model import ROTATION_KIND, Rotation, decode_rotation, rotation_record
 from vault.seal import Barrier, RecordId
 from vault.storage import Storage
 
@@ -23,6 +24,8 @@ KEYRING_ROW: Final = "keyring"
 MANIFEST_ROW: Final = "manifest"
 _LEDGER_KEY: Final = RecordId("ledger-key", "ed25519", 1)
 """The ledger's signing key; no credential can have a name without a slash."""
+_DERIVATION_KEY: Final = RecordId("derivation-key", "hkdf-sha256", 1)
+"""What secrets of others are derived from; made when it is needed first, and never changed."""
 
 
 class Registry:
@@ -35,7 +38,9 @@ class Registry:
         self._manifest = manifest
         self._current: dict[CredentialRef, Credential] = {}
         self._previous: dict[CredentialRef, Credential] = {}
+        self._rotations: dict[CredentialRef, Rotation] = {}
         self._ledger_seed = b""
+        self._derivation_key = b""
 
     @classmethod
     def create(cls, storage: Storage, root: bytes, header: bytes) -> Self:
@@ -80,6 +85,11 @@ class Registry:
         return self._current
 
     @property
+    def rotations(self) -> Mapping[CredentialRef, Rotation]:
+        """Rotations of access keys by the name of their credential."""
+        return self._rotations
+
+    @property
     def keyring_version(self) -> int:
         """The term that seals new records."""
         return self._barrier.term
@@ -99,6 +109,20 @@ class Registry:
         """Ed25519 public key of the ledger."""
         return ed25519_public_key(self._ledger_seed)
 
+    def derivation_key(self) -> bytes:
+        """Return the key secrets of others are derived from.
+
+        Raises:
+            StorageError: there was none yet, and it was not kept.
+        """
+        if not self._derivation_key:
+            key = random_bytes(KEY_BYTES)
+            sealed = self._barrier.seal_record(_DERIVATION_KEY, key)
+            records = {**self._manifest.records, _DERIVATION_KEY: sha256(sealed)}
+            self._commit(self._manifest.next(records=records), {row_name(_DERIVATION_KEY): sealed})
+            self._derivation_key = key
+        return self._derivation_key
+
     @property
     def signed(self) -> Mapping[str, Signed]:
         """Last signed checkpoint by origin."""
@@ -116,9 +140,11 @@ class Registry:
         return found
 
     def secrets(self) -> Iterator[bytes]:
-        """Yield every value results are scanned for: the current ones and the ones before."""
+        """Yield every value results are scanned for: the current ones, the ones before, and those to come."""
         for credential in (*self._current.values(), *self._previous.values()):
             yield from credential.secrets()
+        for rotation in self._rotations.values():
+            yield from rotation.secrets()
 
     def add(self, credential: Credential) -> None:
         """Keep a new credential.
@@ -132,20 +158,73 @@ class Registry:
         self._write(credential, drop=None)
         self._current[credential.ref] = credential
 
-    def replace(self, credential: Credential) -> None:
+    def replace(self, credential: Credential, *, rotation: Rotation | None = None) -> None:
         """Keep a new version of a credential; the version before stays for scanning, older ones go.
+
+        Args:
+            credential: The new version.
+            rotation: Where the rotation that made it stands now; written with it, or not at all.
 
         Raises:
             CredentialMissingError: there is none of that name.
             StorageError: nothing changed.
         """
         before = self.get(credential.ref)
-        self._write(credential, drop=self._previous.get(credential.ref))
+        self._write(credential, drop=self._previous.get(credential.ref), rotation=rotation)
         self._previous[credential.ref] = before
+        self._current[credential.ref] = credential
+        if rotation is not None:
+            self._rotations[rotation.ref] = rotation
+
+    def write_rotation(self, rotation: Rotation) -> None:
+        """Keep where a rotation stands.
+
+        Raises:
+            CredentialMissingError: its credential is gone, and it with that.
+            StorageError: nothing changed.
+        """
+        self.get(rotation.ref)
+        record = rotation_record(rotation.ref)
+        sealed = self._barrier.seal_record(record, rotation.encode())
+        manifest = self._manifest.next(records={**self._manifest.records, record: sha256(sealed)})
+        self._commit(manifest, {row_name(record): sealed})
+        self._rotations[rotation.ref] = rotation
+
+    def drop_rotation(self, ref: CredentialRef) -> None:
+        """Forget a rotation; nothing happens when there is none.
+
+        Raises:
+            StorageError: nothing changed.
+        """
+        if ref not in self._rotations:
+            return
+        gone = rotation_record(ref)
+        kept = {record: digest for record, digest in self._manifest.records.items() if record != gone}
+        self._commit(self._manifest.next(records=kept), {}, {row_name(gone)})
+        del self._rotations[ref]
+
+    def keep(self, credential: Credential, *, instead_of: Collection[CredentialRef]) -> None:
+        """Keep a credential in place of others, which may be one of its own name; all of it or nothing.
+
+        Args:
+            credential: Of a version no other of its name has.
+            instead_of: Names of credentials that have one version.
+
+        Raises:
+            CredentialMissingError: one of them is not there.
+            StorageError: nothing changed.
+        """
+        gone = {self.get(ref).record for ref in instead_of}
+        sealed = self._barrier.seal_record(credential.record, credential.encode())
+        kept = {record: digest for record, digest in self._manifest.records.items() if record not in gone}
+        manifest = self._manifest.next(records={**kept, credential.record: sha256(sealed)})
+        self._commit(manifest, {row_name(credential.record): sealed}, {row_name(record) for record in gone})
+        for ref in instead_of:
+            del self._current[ref]
         self._current[credential.ref] = credential
 
     def remove(self, ref: CredentialRef) -> None:
-        """Delete every version of a credential.
+        """Delete every version of a credential, and its rotation.
 
         Raises:
             CredentialMissingError: there is none of that name.
@@ -153,10 +232,12 @@ class Registry:
         """
         versions = [self.get(ref), *([self._previous[ref]] if ref in self._previous else [])]
         gone = {credential.record for credential in versions}
+        gone |= {rotation_record(ref)} if ref in self._rotations else set()
         kept = {record: digest for record, digest in self._manifest.records.items() if record not in gone}
         self._commit(self._manifest.next(records=kept), {}, {row_name(record) for record in gone})
         del self._current[ref]
         self._previous.pop(ref, None)
+        self._rotations.pop(ref, None)
 
     def record_signed(self, origin: str, signed: Signed) -> None:
         """Remember a checkpoint before its signature is given away.
@@ -190,13 +271,22 @@ class Registry:
         self._barrier.wipe()
         self._current.clear()
         self._previous.clear()
+        self._rotations.clear()
         self._ledger_seed = b""
+        self._derivation_key = b""
 
     def _load(self) -> None:
         for record in sorted(self._manifest.records, key=lambda record: record.version):
             plain = self._barrier.open_record(record, self._checked_row(record))
             if record == _LEDGER_KEY:
                 self._ledger_seed = plain
+                continue
+            if record == _DERIVATION_KEY:
+                self._derivation_key = plain
+                continue
+            if record.kind == ROTATION_KIND:
+                rotation = decode_rotation(plain)
+                self._rotations[rotation.ref] = rotation
                 continue
             credential = decode_credential(record, plain)
             if credential.ref in self._current:
@@ -211,12 +301,17 @@ class Registry:
             raise IntegrityError(f"the record of `{record.ref}` version {record.version} is not the one last written")
         return row
 
-    def _write(self, credential: Credential, *, drop: Credential | None) -> None:
-        sealed = self._barrier.seal_record(credential.record, credential.encode())
+    def _write(self, credential: Credential, *, drop: Credential | None, rotation: Rotation | None = None) -> None:
+        sealed = {credential.record: self._barrier.seal_record(credential.record, credential.encode())}
+        if rotation is not None:
+            record = rotation_record(rotation.ref)
+            sealed[record] = self._barrier.seal_record(record, rotation.encode())
         dropped = {drop.record} if drop else set()
         kept = {record: digest for record, digest in self._manifest.records.items() if record not in dropped}
-        manifest = self._manifest.next(records={**kept, credential.record: sha256(sealed)})
-        self._commit(manifest, {row_name(credential.record): sealed}, {row_name(record) for record in dropped})
+        manifest = self._manifest.next(records=kept | {record: sha256(row) for record, row in sealed.items()})
+        self._commit(
+            manifest, {row_name(record): row for record, row in sealed.items()}, {row_name(r) for r in dropped}
+        )
 
     def _commit(self, manifest: Manifest, puts: Mapping[str, bytes], deletes: set[str] | None = None) -> None:
         sealed = self._barrier.seal_manifest(manifest.encode())

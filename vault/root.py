@@ -1,8 +1,9 @@
 """The root key: where it comes from, and the header row that says so.
 
 The header is stored in the clear, as JSON. It is authenticated: its verbatim bytes are bound to the sealed keyring, so
-a header with a cheaper cost or another salt opens nothing. A key may be added to it with a default; a change of
-meaning needs another ``format``.
+a header with a cheaper cost or another salt opens nothing. A key may be added to it with a default, and must not be
+written when it has that: a header of before is bound to its bytes of before. A change of meaning needs another
+``format``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import stat
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from vault.crypto import KEY_BYTES, SALT_BYTES, PassphraseCost, key_from_passphrase, random_bytes
 from vault.errors import BadRequestError, IntegrityError, RootKeyError
@@ -22,6 +23,10 @@ from vault.errors import BadRequestError, IntegrityError, RootKeyError
 MIN_PASSPHRASE_BYTES: Final = 12
 MAX_PASSPHRASE_BYTES: Final = 1024
 _FORMAT: Final = 1
+KMS_KEY_ARN: Final = re.compile(r"arn:[a-z0-9-]{1,32}:kms:[a-z0-9-]{1,64}:[0-9]{12}:key/[A-Za-z0-9-]{1,128}", re.ASCII)
+"""A key, not an alias, by KMS developer guide, Key identifiers."""
+MAX_WRAPPED_BYTES: Final = 6144
+"""KMS API reference, Decrypt, CiphertextBlob."""
 _KEY_FILE_LIMIT: Final = 256
 """Bytes read of a key file; it holds 64 hex digits and a line feed."""
 
@@ -31,31 +36,56 @@ class RootSource(StrEnum):
 
     KEY_FILE = "key-file"
     PASSPHRASE = "passphrase"  # noqa: S105 - the name of a source
+    KMS = "kms"
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """A root key as a KMS key wrapped it.
+
+    Args:
+        key_arn: ARN of the KMS key.
+        ciphertext: 1 to `MAX_WRAPPED_BYTES`.
+    """
+
+    key_arn: str
+    ciphertext: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
     """How the root key of this storage is found.
 
+    Headers written before there was ``wrapped`` stay readable, and read and written again are the same bytes.
+
     Args:
-        source: Key file or passphrase.
-        salt: Random; unused with a key file but always there, so that two storages never have the same header.
-        cost: Of the passphrase; unused with a key file.
+        source: Key file, passphrase or KMS.
+        salt: Random, and always there, so that two storages never have the same header; names the vault to KMS.
+        cost: Of the passphrase; unused with another source.
+        wrapped: The root key, with KMS; None with another source.
     """
 
     source: RootSource
     salt: bytes
     cost: PassphraseCost
+    wrapped: WrappedKey | None = None
 
     @classmethod
     def new(cls, source: RootSource, cost: PassphraseCost) -> Header:
-        """Return a header with a fresh salt."""
+        """Return a header with a fresh salt, and nothing wrapped yet."""
         return cls(source, random_bytes(SALT_BYTES), cost)
 
     def encode(self) -> bytes:
         """Return the bytes to store."""
         cost = {"memory_kib": self.cost.memory_kib, "iterations": self.cost.iterations, "lanes": self.cost.lanes}
-        data = {"format": _FORMAT, "source": self.source.value, "salt": self.salt.hex(), "argon2id": cost}
+        data: dict[str, Any] = {
+            "format": _FORMAT,
+            "source": self.source.value,
+            "salt": self.salt.hex(),
+            "argon2id": cost,
+        }
+        if self.wrapped is not None:
+            data["kms"] = {"key": self.wrapped.key_arn, "wrapped": self.wrapped.ciphertext.hex()}
         return json.dumps(data, sort_keys=True, separators=(",", ":")).encode()
 
     @classmethod
@@ -68,12 +98,68 @@ class Header:
         try:
             raw = json.loads(data)
             cost = PassphraseCost(**{str(key): int(value) for key, value in raw["argon2id"].items()})
-            header, known = cls(RootSource(raw["source"]), bytes.fromhex(raw["salt"]), cost), raw["format"] == _FORMAT
-        except (ValueError, KeyError, TypeError, AttributeError):
+            source, salt, known = RootSource(raw["source"]), bytes.fromhex(raw["salt"]), raw["format"] == _FORMAT
+            header = cls(source, salt, cost, _decode_wrapped(source, raw.get("kms")))
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+            # The last two: a cost of 1e999, and lists in lists.
             raise IntegrityError("the header row is malformed") from None
         if not known:
             raise IntegrityError("the header row has an unknown format")
         return header
+
+
+def _decode_wrapped(source: RootSource, data: object) -> WrappedKey | None:
+    if data is None and source is not RootSource.KMS:
+        return None
+    if source is not RootSource.KMS or not isinstance(data, dict) or set(data) != {"key", "wrapped"}:
+        raise ValueError
+    key_arn, ciphertext = data["key"], bytes.fromhex(data["wrapped"])
+    if not KMS_KEY_ARN.fullmatch(key_arn) or not 1 <= len(ciphertext) <= MAX_WRAPPED_BYTES:
+        raise ValueError
+    return WrappedKey(key_arn, ciphertext)
+
+
+def make_root(passphrase: bytes | None, key_file: Path | None, cost: PassphraseCost) -> tuple[bytes, Header]:
+    """Return the root key of a new vault, and the header that finds it again.
+
+    Args:
+        passphrase: The root key comes from it; None to use the key file, which is made when it is missing.
+        key_file: Where it is or will be; None when there is to be none.
+        cost: Of the passphrase.
+
+    Raises:
+        BadRequestError: the passphrase is too short or too long, or there is neither it nor a key file.
+        RootKeyError: the key file does not fit.
+    """
+    if passphrase is not None:
+        check_passphrase(passphrase)
+        header = Header.new(RootSource.PASSPHRASE, cost)
+        return root_from_passphrase(passphrase, header), header
+    if key_file is None:
+        raise BadRequestError("the vault has no key file; a passphrase is needed")
+    # An existing key file is used: a crash between the file and the storage leaves just that.
+    exists = key_file.is_symlink() or key_file.exists()
+    root = read_key_file(key_file) if exists else create_key_file(key_file)
+    return root, Header.new(RootSource.KEY_FILE, cost)
+
+
+def find_root(header: Header, passphrase: bytes | None, key_file: Path | None) -> bytes:
+    """Return the root key of a header that is not KMS's; a wrong passphrase gives a wrong key, not an error.
+
+    Raises:
+        RootKeyError: what the header asks for was not given, or the key file does not fit.
+    """
+    match header.source:
+        case RootSource.PASSPHRASE:
+            if passphrase is None:
+                raise RootKeyError("a passphrase is needed to unseal")
+            return root_from_passphrase(passphrase, header)
+        case RootSource.KEY_FILE:
+            if key_file is None:
+                raise RootKeyError("the vault was initialised with a key file and was started without one")
+            return read_key_file(key_file)
+        case RootSource.KMS:
+            raise RootKeyError("the vault was initialised with a kms key, and unseals with nothing else")
 
 
 def check_passphrase(passphrase: bytes) -> None:

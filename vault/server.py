@@ -8,6 +8,8 @@ On the way in, in this order:
 4. A peer of another user is cut off before a byte of it is read.
 5. A frame that does not parse ends its connection.
 
+Answers are in the order asked, but for those that wait for an upstream: they come when they can, known by their ids.
+
 Logs go to stderr, as JSON lines; they hold names, never values.
 """
 
@@ -28,26 +30,29 @@ import uvloop
 
 from vault.errors import BadRequestError, LeaseRefusedError, VaultError
 from vault.hardening import harden
-from vault.operations import MAX_TEXT_CHARS, perform
-from vault.protocol import FrameDecoder, FrameError, JsonObject, encode_error, encode_frame
+from vault.kms import AwsKeyService, KmsKey, KmsRoot
+from vault.operations import MAX_TEXT_CHARS, Later, perform
+from vault.protocol import Frame, FrameDecoder, FrameError, JsonObject, encode_error, encode_frame
 from vault.service import Vault
 from vault.storage import SqliteStorage
 
 _UCRED: Final = struct.Struct("=iII")
 """Process, user and group of a peer (unix(7), SO_PEERCRED)."""
 _BACKLOG: Final = 128
+MAX_LATER: Final = 4096
+"""Answers one connection may wait for; more are refused."""
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
-def main(socket: Path, storage: Path, key_file: Path | None) -> None:
+def main(socket: Path, storage: Path, root_key: Path | KmsKey | None) -> None:
     """Run the vault until SIGTERM or SIGINT.
 
     Args:
         socket: Where to listen.
         storage: SQLite file of the sealed rows; made when missing.
-        key_file: File of the root key: the vault initialises or unseals itself with it, and makes it for a new
-            storage. None: it waits for a passphrase.
+        root_key: File of the root key: the vault initialises or unseals itself with it, and makes it for a new
+            storage. A KMS key: it unseals itself, and waits to be initialised. None: it waits for a passphrase.
 
     Raises:
         SystemExit: with code 1 when it cannot start; the reason is on stderr.
@@ -63,7 +68,7 @@ def main(socket: Path, storage: Path, key_file: Path | None) -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
     try:
-        uvloop.run(_serve(socket, storage, key_file))
+        uvloop.run(_serve(socket, storage, root_key))
     except VaultError as error:
         _log.error("vault.start_failed", code=error.code, reason=str(error))
         raise SystemExit(1) from None
@@ -124,13 +129,14 @@ class VaultServer:
 
 
 class _Connection(asyncio.Protocol):
-    """One client: frames in, answers out, in order."""
+    """One client: frames in, answers out."""
 
     def __init__(self, vault: Vault, connections: set[_Connection]) -> None:
         self._vault = vault
         self._connections = connections
         self._decoder = FrameDecoder()
         self._transport: asyncio.Transport | None = None
+        self._later: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's stream transports are no subclass of asyncio.Transport, so this cannot be asserted.
@@ -145,6 +151,8 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio.Protocol's signature
         self._connections.discard(self)
         self._transport = None
+        for task in self._later:
+            task.cancel()
 
     def data_received(self, data: bytes) -> None:
         if self._transport is None or self._transport.is_closing():
@@ -155,8 +163,9 @@ class _Connection(asyncio.Protocol):
             _log.warning("vault.frame_refused")
             self.abort()
             return
-        if frames:
-            self._transport.write(b"".join(self._answer(header, raw) for header, raw in frames))
+        answers = b"".join([self._answer(header, raw) for header, raw in frames])
+        if answers:
+            self._transport.write(answers)
 
     def pause_writing(self) -> None:
         # A client that does not read its answers may not ask on: answers would pile up here.
@@ -174,27 +183,40 @@ class _Connection(asyncio.Protocol):
 
     def _answer(self, header: JsonObject, raw: bytes) -> bytes:
         try:
-            answer, bulk = perform(self._vault, header, raw)
-            return encode_frame({"i": header["i"], **answer}, bulk)
-        except VaultError as error:
-            _tell(error, header)
-            return encode_frame({"i": header["i"], **encode_error(error)})
+            answer = perform(self._vault, header, raw)
+            if isinstance(answer, tuple):
+                return _encoded(header, answer)
+            self._answer_later(header, answer)
         except Exception as error:  # noqa: BLE001 - a fault of ours denies this request and no other
-            # The type only: a message or traceback of an unforeseen error may hold what it was handling.
-            _log.error("vault.fault", operation=_shown(header, "op"), error=type(error).__name__)
-            return encode_frame({"i": header["i"], **encode_error(VaultError("the vault failed"))})
+            return _denied(header, error)
+        return b""
+
+    def _answer_later(self, header: JsonObject, later: Later) -> None:
+        if len(self._later) >= MAX_LATER:
+            raise BadRequestError(f"{MAX_LATER} answers are waited for on this connection")
+        task = asyncio.create_task(self._wait(header, later))
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    async def _wait(self, header: JsonObject, later: Later) -> None:
+        try:
+            encoded = _encoded(header, await later())
+        except Exception as error:  # noqa: BLE001 - as above
+            encoded = _denied(header, error)
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(encoded)
 
 
-async def _serve(socket: Path, storage: Path, key_file: Path | None) -> None:
+async def _serve(socket: Path, storage: Path, root_key: Path | KmsKey | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     rows = SqliteStorage(storage)  # 2
     try:
-        vault = Vault(rows, key_file=key_file)
+        vault = Vault(rows, root_key=KmsRoot(root_key, AwsKeyService()) if isinstance(root_key, KmsKey) else root_key)
         vault.start()
-        async with VaultServer(vault, socket):
+        async with VaultServer(vault, socket), vault.rotations.watching(), vault.watching():
             _log.info("vault.listening", state=vault.state.value)
             await stop.wait()
         vault.seal()
@@ -220,6 +242,21 @@ def _identity(path: Path) -> tuple[int, int]:
     except OSError:
         return (0, 0)
     return found.st_dev, found.st_ino
+
+
+def _encoded(header: JsonObject, answer: Frame) -> bytes:
+    fields, raw = answer
+    return encode_frame({"i": header["i"], **fields}, raw)
+
+
+def _denied(header: JsonObject, error: Exception) -> bytes:
+    if isinstance(error, VaultError):
+        _tell(error, header)
+    else:
+        # The type only: a message or traceback of an unforeseen error may hold what it was handling.
+        _log.error("vault.fault", operation=_shown(header, "op"), error=type(error).__name__)
+        error = VaultError("the vault failed")
+    return encode_frame({"i": header["i"], **encode_error(error)})
 
 
 def _tell(error: VaultError, header: JsonObject) -> None:

@@ -2,44 +2,51 @@
 
     uninitialised --initialise--> unsealed <--unseal / seal--> sealed
 
-Everything is synchronous and runs on one thread, so that each request sees the vault before or after another, never in
-between. Nothing here speaks a protocol; `vault.operations` translates.
+Everything but asking KMS is synchronous and runs on one thread, so that each request sees the vault before or after
+another, never in between. What uses credentials is in `vault.lending`; nothing here speaks a protocol,
+`vault.operations` translates.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
 from vault.checkpoint import MAX_ORIGINS, check_consistent, checkpoint_text
 from vault.credential import Credential, check_fields, check_hosts, check_ref
-from vault.crypto import PassphraseCost, sign_ed25519
+from vault.crypto import PassphraseCost, derive_key, sign_ed25519
 from vault.errors import (
     AlreadyInitialisedError,
     BadRequestError,
-    LeaseRefusal,
-    LeaseRefusedError,
-    RootKeyError,
     SealedError,
     StorageError,
     UninitialisedError,
 )
-from vault.hosts import MAX_HOST_CHARS, host_is_bound
-from vault.issuers.static import header_value
+from vault.index import SecretIndex, find_in
+from vault.issuers.aws_sts import assume_role
+from vault.keeping import is_kept, kept_ref, outlived, refuse_kept
+from vault.kms import KmsRoot
+from vault.lending import Lender
 from vault.manifest import Signed
-from vault.model import CredentialInfo, CredentialKind, CredentialRef, SecretValue, SigningRequest, VaultState
+from vault.minting import Issuer
+from vault.model import CredentialInfo, CredentialKind, SecretValue, VaultState
 from vault.registry import HEADER_ROW, Registry
-from vault.root import Header, RootSource, check_passphrase, create_key_file, read_key_file, root_from_passphrase
-from vault.scan import Found, SecretIndex
-from vault.sigv4 import Signature, SigningKeys, sign
+from vault.root import Header, RootSource, find_root, make_root
+from vault.rotation.procedure import Pause, pause
+from vault.rotation.rotations import Rotations
+from vault.scan import Found
+from vault.seal import bind
 from vault.status import VaultStatus
 from vault.storage import Storage
+from vault.unsealing import KmsUnsealing
 
 MAX_CREDENTIALS: Final = 1024
 """The manifest is sealed anew at every change, and every form of every secret is in the scan's index."""
+MAX_STALE: Final = 128
+"""Credentials that are gone and still in the index; then it is built anew."""
 
 
 class Vault:
@@ -47,30 +54,34 @@ class Vault:
 
     Args:
         storage: Where sealed rows are kept.
-        key_file: File of the root key; None when a passphrase unseals.
+        root_key: File of the root key, or the KMS key that wraps it; None when a passphrase unseals.
         clock: Nanoseconds since the epoch, UTC.
         cost: Of a new passphrase.
         max_credentials: How many it takes.
+        issuer: Mints short-lived AWS credentials.
     """
 
     def __init__(
         self,
         storage: Storage,
         *,
-        key_file: Path | None = None,
+        root_key: Path | KmsRoot | None = None,
         clock: Callable[[], int] = time.time_ns,
         cost: PassphraseCost | None = None,
         max_credentials: int = MAX_CREDENTIALS,
+        issuer: Issuer = assume_role,
     ) -> None:
         self._storage = storage
-        self._key_file = key_file
+        self._key_file = root_key if isinstance(root_key, Path) else None
+        self._kms = KmsUnsealing(root_key, self._header, self._open_with) if isinstance(root_key, KmsRoot) else None
         self._clock = clock
         self._cost = cost or PassphraseCost()
         self._max_credentials = max_credentials
         self._registry: Registry | None = None
         self._index: SecretIndex | None = None
-        self._keys = SigningKeys()
-        self._last_used_at_ns: dict[CredentialRef, int] = {}
+        self._stale = 0
+        self.lending = Lender(self._open, clock, issuer)
+        self.rotations = Rotations(self._changing, clock=clock)
 
     @property
     def state(self) -> VaultState:
@@ -82,7 +93,7 @@ class Vault:
     def status(self) -> VaultStatus:
         """Return the state and, when unsealed, the counts."""
         if self._registry is None:
-            return VaultStatus(self.state)
+            return VaultStatus(self.state, reason=self._kms.reason if self._kms is not None else "")
         registry = self._registry
         return VaultStatus(
             VaultState.UNSEALED, len(registry.credentials), registry.keyring_version, registry.generation
@@ -91,14 +102,18 @@ class Vault:
     def start(self) -> None:
         """Initialise or unseal with the key file when there is one; with a passphrase, wait for it.
 
+        With KMS, `watching` unseals.
+
         Raises:
-            VaultError: the key file does not fit, or the storage cannot be trusted.
+            VaultError: the key file or KMS key is not the vault's, or the storage cannot be trusted.
         """
         match self.state:
             case VaultState.UNINITIALISED if self._key_file is not None:
                 self.initialise(None)
             case VaultState.SEALED if self._key_file is not None and self._header().source is RootSource.KEY_FILE:
                 self.unseal(None)
+            case VaultState.SEALED if self._kms is not None:
+                self._kms.check()
             case _:
                 pass
 
@@ -114,20 +129,47 @@ class Vault:
             RootKeyError: the key file does not fit.
             StorageError: nothing was acknowledged.
         """
-        if self.state is not VaultState.UNINITIALISED:
-            raise AlreadyInitialisedError("the vault is initialised already")
-        source = RootSource.KEY_FILE if passphrase is None else RootSource.PASSPHRASE
-        header = Header.new(source, self._cost)
-        if passphrase is not None:
-            check_passphrase(passphrase.reveal())
-            root = root_from_passphrase(passphrase.reveal(), header)
-        elif self._key_file is not None:
-            # An existing key file is used: a crash between the file and the storage leaves just that.
-            exists = self._key_file.is_symlink() or self._key_file.exists()
-            root = read_key_file(self._key_file) if exists else create_key_file(self._key_file)
-        else:
-            raise BadRequestError("the vault has no key file; a passphrase is needed")
+        self._refuse_second()
+        root, header = make_root(passphrase.reveal() if passphrase is not None else None, self._key_file, self._cost)
         self._registry = Registry.create(self._storage, root, header.encode())
+
+    @property
+    def asks_kms(self) -> bool:
+        """Whether `initialise_by_kms` and `unseal_by_kms` take the place of those without a passphrase."""
+        return self._kms is not None
+
+    async def initialise_by_kms(self) -> None:
+        """Do as `initialise`, with a root key that the KMS key wraps; KMS is waited for.
+
+        Raises:
+            AlreadyInitialisedError: there are keys.
+            BadRequestError: the vault was started without a KMS key.
+            RootKeyError, KmsRefusedError, KmsUnavailableError: as `vault.kms.KmsRoot.make`; nothing changed.
+            StorageError: nothing was acknowledged.
+        """
+        self._refuse_second()
+        root, header = await self._by_kms().make(Header.new(RootSource.KMS, self._cost))
+        self._refuse_second()
+        self._registry = Registry.create(self._storage, root, header.encode())
+
+    async def unseal_by_kms(self) -> None:
+        """Do as `unseal`, with the root key that the KMS key wraps; KMS is waited for.
+
+        Raises:
+            UninitialisedError: there are no keys.
+            BadRequestError: the vault was started without a KMS key.
+            RootKeyError, KmsRefusedError, KmsUnavailableError: as `vault.kms.KmsRoot.unwrap`; nothing changed.
+            SealedError: it was sealed while KMS was asked.
+            IntegrityError, StorageError: as `unseal`.
+        """
+        if self._registry is None:
+            await self._by_kms().unseal()
+
+    def watching(self, pause: Pause = pause) -> AbstractAsyncContextManager[None]:
+        """Return a context in which a vault that KMS unseals, and that is sealed now, tries until it is unsealed."""
+        if self._kms is None or self.state is not VaultState.SEALED:
+            return nullcontext()
+        return self._kms.watching(pause)
 
     def unseal(self, passphrase: SecretValue | None) -> None:
         """Open the keys and check the whole storage; nothing happens when the vault is unsealed already.
@@ -141,15 +183,8 @@ class Vault:
         if self._registry is not None:
             return
         header = self._header()
-        if header.source is RootSource.PASSPHRASE:
-            if passphrase is None:
-                raise RootKeyError("a passphrase is needed to unseal")
-            root = root_from_passphrase(passphrase.reveal(), header)
-        elif self._key_file is not None:
-            root = read_key_file(self._key_file)
-        else:
-            raise RootKeyError("the vault was initialised with a key file and was started without one")
-        self._registry = Registry.open(self._storage, root, header.encode())
+        root = find_root(header, passphrase.reveal() if passphrase is not None else None, self._key_file)
+        self._open_with(root, header)
 
     def seal(self) -> None:
         """Forget all keys and values; nothing happens when the vault is sealed already."""
@@ -157,24 +192,64 @@ class Vault:
             self._registry.wipe()
         self._registry = None
         self._index = None
-        self._keys.clear()
+        self.lending.forget()
+        if self._kms is not None:
+            self._kms.sealed()
 
     def put(self, ref: str, kind: CredentialKind, fields: Mapping[str, bytes], hosts: list[str]) -> CredentialInfo:
         """Keep a new credential.
 
         Raises:
-            BadRequestError: a name, field or host is malformed, or there are too many credentials.
+            BadRequestError: a name, field or host is malformed, there are too many credentials, or it is to be sealed,
+                which is for `keep`.
             CredentialExistsError: the name is taken.
             SealedError, StorageError: nothing was kept.
         """
         with self._changing() as registry:
-            if len(registry.credentials) >= self._max_credentials:
+            if sum(not is_kept(held) for held in registry.credentials.values()) >= self._max_credentials:
                 raise BadRequestError(f"the vault holds {self._max_credentials} credentials, the most it takes")
+            refuse_kept(ref, kind)
             credential = Credential(
                 check_ref(ref), kind, 1, check_hosts(hosts), self._clock(), check_fields(kind, fields)
             )
             registry.add(credential)
         return credential.info()
+
+    def keep(self, name: str, values: Mapping[str, bytes]) -> CredentialInfo:
+        """Seal secrets of one result as ``sealed/<name>``; what was kept there before is replaced.
+
+        When there is no room for it, what was kept first goes; see `vault.keeping`.
+
+        Raises:
+            BadRequestError: the name or a value is malformed, or there are too many of them.
+            SealedError, StorageError: nothing was kept.
+        """
+        ref = kept_ref(name)
+        fields = check_fields(CredentialKind.SEALED, values)
+        with self._changing(scan=False) as registry:
+            before = registry.credentials.get(ref)
+            version = before.version + 1 if before is not None else 1
+            credential = Credential(ref, CredentialKind.SEALED, version, (), self._clock(), fields)
+            gone = outlived(registry.credentials.values(), credential)
+            registry.keep(credential, instead_of=gone)
+        self._look_for(credential, gone=len(gone))
+        return credential.info()
+
+    def derive(self, label: str, subject: str) -> SecretValue:
+        """Return 32 bytes that are always the same for the same two texts, and tell nothing of those of others.
+
+        Args:
+            label: What they are for.
+            subject: Whom they are for.
+
+        Raises:
+            BadRequestError: a text is empty.
+            SealedError, StorageError: the key they are derived from cannot be had.
+        """
+        if not label or not subject:
+            raise BadRequestError("a secret is derived for a label and a subject")
+        with self._changing(scan=False) as registry:
+            return SecretValue(derive_key(registry.derivation_key(), bind("derive", label, subject)))
 
     def rotate(self, ref: str, fields: Mapping[str, bytes]) -> CredentialInfo:
         """Give a credential a new value as its next version; kind and hosts stay.
@@ -186,10 +261,11 @@ class Vault:
         """
         with self._changing() as registry:
             before = registry.get(check_ref(ref))
+            refuse_kept(ref, before.kind)
             values = check_fields(before.kind, fields)
             credential = Credential(before.ref, before.kind, before.version + 1, before.hosts, self._clock(), values)
             registry.replace(credential)
-        return self._info(credential)
+        return self.lending.info(credential)
 
     def destroy(self, ref: str) -> None:
         """Delete every version of a credential.
@@ -200,7 +276,6 @@ class Vault:
         """
         with self._changing() as registry:
             registry.remove(check_ref(ref))
-        self._last_used_at_ns.pop(CredentialRef(ref), None)
 
     def rotate_keyring(self) -> int:
         """Seal every data key under a new term key; return the new keyring version.
@@ -218,46 +293,7 @@ class Vault:
         Raises:
             SealedError: the vault is sealed.
         """
-        return tuple(self._info(credential) for _, credential in sorted(self._open().credentials.items()))
-
-    def lease(self, ref: str, host: str) -> tuple[CredentialInfo, SecretValue | None]:
-        """Open a lease: what may be shown of the credential, and its header value when it has one.
-
-        Args:
-            ref: Name of the credential.
-            host: Upstream ``host`` or ``host:port`` it will be used with.
-
-        Raises:
-            CredentialMissingError: there is none of that name.
-            LeaseRefusedError: the host is not bound to the credential.
-            SealedError: the vault is sealed.
-        """
-        credential = self._open().get(check_ref(ref))
-        if not host_is_bound(host, credential.hosts):
-            shown = host.encode("unicode_escape").decode()[:MAX_HOST_CHARS]
-            raise LeaseRefusedError(f"credential `{ref}` is not bound to host `{shown}`", LeaseRefusal.HOST)
-        value = None if credential.kind is CredentialKind.AWS else header_value(credential)
-        self._last_used_at_ns[credential.ref] = self._clock()
-        return self._info(credential), value
-
-    def sign_aws(self, ref: str, version: int, request: SigningRequest) -> Signature | CredentialInfo:
-        """Sign a request with the version of the credential the caller knows.
-
-        Returns:
-            The signature; or, when the credential has another version now, what may be shown of that one.
-
-        Raises:
-            BadRequestError, LeaseRefusedError: as `vault.sigv4.sign`.
-            CredentialMissingError: there is none of that name.
-            SealedError: the vault is sealed.
-        """
-        credential = self._open().get(check_ref(ref))
-        if credential.version != version:
-            return self._info(credential)
-        now_ns = self._clock()
-        signature = sign(request, credential, self._keys, now_ns=now_ns)
-        self._last_used_at_ns[credential.ref] = now_ns
-        return signature
+        return tuple(self.lending.info(credential) for _, credential in sorted(self._open().credentials.items()))
 
     def scan(self, data: bytes, fresh: int = 0) -> Found:
         """Return where ``data`` holds a secret in any covered form; see `SecretIndex.find`.
@@ -268,7 +304,8 @@ class Vault:
         registry = self._open()
         if self._index is None:
             self._index = SecretIndex(registry.secrets())
-        return self._index.find(data, fresh)
+            self._stale = 0
+        return find_in((self._index, self.lending.minted_index()), data, fresh)
 
     def sign_note(self, size: int, root: bytes, origin: str) -> bytes:
         """Return the Ed25519 signature of the checkpoint of a tree; it is remembered before it is given away.
@@ -308,7 +345,15 @@ class Vault:
             raise
         if scan:
             self._index = None
-            self._keys.clear()
+            self.lending.changed()
+
+    def _look_for(self, credential: Credential, *, gone: int) -> None:
+        # Adding to the index is cheap and taking from it is not, so what is gone is looked for a while longer.
+        self._stale += gone
+        if self._stale > MAX_STALE:
+            self._index = None
+        elif self._index is not None:
+            self._index.add(credential.secrets())
 
     def _open(self) -> Registry:
         if self._registry is None:
@@ -317,11 +362,20 @@ class Vault:
             raise SealedError("the vault is sealed")
         return self._registry
 
+    def _refuse_second(self) -> None:
+        if self.state is not VaultState.UNINITIALISED:
+            raise AlreadyInitialisedError("the vault is initialised already")
+
+    def _by_kms(self) -> KmsUnsealing:
+        if self._kms is None:
+            raise BadRequestError("the vault was started without a kms key")
+        return self._kms
+
+    def _open_with(self, root: bytes, header: Header) -> None:
+        self._registry = Registry.open(self._storage, root, header.encode())
+
     def _header(self) -> Header:
         stored = self._storage.get(HEADER_ROW)
         if stored is None:
             raise UninitialisedError("the vault is not initialised")
         return Header.decode(stored)
-
-    def _info(self, credential: Credential) -> CredentialInfo:
-        return credential.info(self._last_used_at_ns.get(credential.ref, 0))

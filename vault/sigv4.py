@@ -3,7 +3,10 @@
 1. The request is well-formed: an upper-case method, an encoded path and query, lower-case header names, no control
    characters anywhere, so that nothing can pose as another line of the canonical request.
 2. It is no presigned request: a query with signature parameters would become a URL good for up to seven days.
-3. Its body is named by a digest; ``UNSIGNED-PAYLOAD`` and the streaming forms are refused.
+3. Its body is named by a digest. A body that is uploaded to S3 while it still comes in has none before its end, so a
+   PUT or POST to S3 may say ``UNSIGNED-PAYLOAD`` or ``STREAMING-UNSIGNED-PAYLOAD-TRAILER``, in a signed header too; the
+   latter with all that belongs to it. Such a body is held to its declared length and digest by whoever sends it, and
+   by TLS; everything else about the request is signed. The forms with a signature per chunk are refused.
 4. Its ``host`` is signed and bound to the credential.
 5. Its ``x-amz-date`` is within `MAX_SKEW_SECONDS` of the vault's clock.
 6. It is signed with a key derived for its date, region and service. The vault adds one header only: the session token
@@ -44,7 +47,14 @@ _PATH: Final = re.compile(r"/[!$&-;=@A-Z_a-z~%]*", re.ASCII)
 _QUERY: Final = re.compile(r"[!$&-;=?@A-Z_a-z~%]*", re.ASCII)
 _HEADER_NAME: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,128}", re.ASCII)
 _HEADER_VALUE: Final = re.compile(r"[\x20-\x7e]*", re.ASCII)
-_SCOPE_PART: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
+_SCOPE_PART: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}", re.ASCII)
+"""Two old services sign under a name with capitals."""
+UNSIGNED_PAYLOAD: Final = "UNSIGNED-PAYLOAD"
+STREAMING_PAYLOAD: Final = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+"""Chunks without signatures, and a checksum after them (S3 API reference, authenticating with trailing headers)."""
+_UPLOADS: Final = frozenset({"PUT", "POST"})
+_CHUNKED: Final = "aws-chunked"
+_LENGTH: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _DATE: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z", re.ASCII)
 _FORBIDDEN_HEADERS: Final = frozenset({"authorization", "x-amz-security-token"})
@@ -75,14 +85,15 @@ class Signature:
 
 
 class SigningKeys:
-    """Derived keys of the last few scopes; a key signs for one credential version, day, region and service."""
+    """Derived keys of the last few scopes; a key signs for one access key of a credential, day, region and service."""
 
     def __init__(self) -> None:
-        self._keys: OrderedDict[tuple[str, int, str, str, str], bytes] = OrderedDict()
+        self._keys: OrderedDict[tuple[str, int, str, str, str, str], bytes] = OrderedDict()
 
     def key(self, credential: Credential, date: str, region: str, service: str) -> bytes:
         """Return the derived key of a scope, made when it is not at hand."""
-        name = (credential.ref, credential.version, date, region, service)
+        # Name and version are not enough: what is minted from a credential bears those of its source.
+        name = (credential.ref, credential.version, credential.identity, date, region, service)
         key = self._keys.get(name)
         if key is None:
             key = _derive(credential.fields["secret_access_key"].reveal(), date, region, service)
@@ -148,7 +159,7 @@ def _check_target(request: SigningRequest) -> None:
     if not _PATH.fullmatch(request.path) or not _QUERY.fullmatch(request.query):
         raise BadRequestError("the path or the query is not in canonical form: begin with a slash and encode the rest")
     if not _SCOPE_PART.fullmatch(request.region) or not _SCOPE_PART.fullmatch(request.service):
-        raise BadRequestError("region and service must be lower-case letters, digits and hyphens")
+        raise BadRequestError("region and service must be letters, digits and hyphens")
     for pair in request.query.split("&") if request.query else ():
         if unquote_plus(pair.partition("=")[0]).strip().lower() in _PRESIGN:
             raise BadRequestError("presigned requests are not signed")
@@ -165,10 +176,29 @@ def _check_headers(request: SigningRequest) -> None:
         raise BadRequestError("the request must not hold `authorization` or `x-amz-security-token`")
     if "host" not in headers or "x-amz-date" not in headers:
         raise BadRequestError("the headers `host` and `x-amz-date` must be signed")
-    if not _DIGEST.fullmatch(request.payload_sha256):
-        raise BadRequestError("the payload digest must be 64 lower-case hex digits; unsigned payloads are not signed")
+    if request.payload_sha256 in {UNSIGNED_PAYLOAD, STREAMING_PAYLOAD}:
+        _check_upload(request)
+    elif not _DIGEST.fullmatch(request.payload_sha256):
+        raise BadRequestError("the payload digest must be 64 lower-case hex digits")
     if headers.get("x-amz-content-sha256", request.payload_sha256) != request.payload_sha256:
         raise BadRequestError("the header `x-amz-content-sha256` is not the payload's digest")
+
+
+def _check_upload(request: SigningRequest) -> None:
+    headers = request.headers
+    if request.service != "s3" or request.method not in _UPLOADS:
+        raise BadRequestError("only a PUT or POST to S3 may be signed without the digest of its payload")
+    if "x-amz-content-sha256" not in headers:
+        raise BadRequestError("the header `x-amz-content-sha256` must say that the payload is not signed")
+    if request.payload_sha256 == UNSIGNED_PAYLOAD:
+        return
+    encodings = [part.strip() for part in headers.get("content-encoding", "").split(",")]
+    length = headers.get("x-amz-decoded-content-length", "")
+    if _CHUNKED not in encodings or not _LENGTH.fullmatch(length) or not headers.get("x-amz-trailer"):
+        raise BadRequestError(
+            "a payload with a trailer needs `content-encoding: aws-chunked`, `x-amz-decoded-content-length` and"
+            " `x-amz-trailer`, all signed"
+        )
 
 
 def _check_date(stamp: str, now_ns: int) -> None:

@@ -16,9 +16,11 @@ class VaultStatus:
         credentials: How many there are; 0 unless unsealed.
         keyring_version: Term of the keyring; 0 unless unsealed.
         generation: Counts the changes of the storage; 0 unless unsealed. Less than before means it was put back.
+        reason: Why it is still sealed although KMS was asked; empty when nothing went wrong.
     """
 
     state: VaultState
     credentials: int = 0
     keyring_version: int = 0
     generation: int = 0
+    reason: str = ""

@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "up": ("processes", "up", "Start Ostiary on this machine: vault, API, worker and queue."),
     "init": ("init", "init", "Write a commented starter configuration."),
     "check": ("check", "check", "Check the whole configuration, offline."),
+    "action": ("action", "app", "Look up what can be asked for, and how."),
     "do": ("do", "do", "Ask for one action, as an agent."),
     "intent": ("intent", "app", "Look at what was asked, as the agent that asked."),
     "session": ("session", "app", "Start, replay and kill sessions of agents."),

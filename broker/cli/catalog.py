@@ -16,6 +16,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 ALL: Final = "all"
 """Name of the row over all services."""
+MOST_USED: Final = "most used"
+"""Name of the row over the operations people use most."""
 
 
 @app.callback()
@@ -27,16 +29,19 @@ def _group() -> None:
 def stats(output: OutputOption = OutputFormat.TABLE) -> None:
     """Print how much of AWS the catalogue knows exactly, over all services and for those people use most."""
     from connectors.aws.catalogue.data import load
-    from connectors.aws.catalogue.figures import CORE, figures
+    from connectors.aws.catalogue.figures import CORE, figures, most_used
 
     catalogue = load()
     services = sorted(catalogue.services())
     total = figures(catalogue, services)
     core = {service: figures(catalogue, [service]) for service in CORE}
+    most, incomplete = most_used(catalogue)
     if output is OutputFormat.TABLE:
-        emit([_row(ALL, total), *(_row(service, each) for service, each in core.items())], output)
+        rows = (_row(service, each) for service, each in core.items())
+        emit([_row(ALL, total), _row(MOST_USED, most), *rows], output)
     else:
-        emit(_report(catalogue.sources, len(services), total, core), output)
+        used = {**_plain(most), "incomplete": list(incomplete)}
+        emit({**_report(catalogue.sources, len(services), total, core), "most_used": used}, output)
 
 
 def _report(sources: Mapping[str, str], services: int, total: Figures, core: Mapping[str, Figures]) -> dict[str, Any]:

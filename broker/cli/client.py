@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final, NoReturn
@@ -66,7 +66,7 @@ class Api:
     def __init__(self, url: str, token: str) -> None:
         self._url = url
         self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-        self._pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(CONNECT_SECONDS, ANSWER_SECONDS))
+        self._pool = urllib3.PoolManager(retries=False)
 
     def close(self) -> None:
         """Close the connections."""
@@ -81,6 +81,10 @@ class Api:
         """Send JSON."""
         sent = {**_prefer(wait), **(headers or {}), "Content-Type": "application/json"}
         return self._ask("POST", path, headers=sent, body=json.dumps(body).encode())
+
+    def stream(self, path: str, pieces: Iterable[bytes], *, headers: Mapping[str, str], wait: int = 0) -> Answer:
+        """Send a body as it is made; ``headers`` hold its type and length."""
+        return self._ask("POST", path, headers={**_prefer(wait), **headers}, body=pieces)
 
     def delete(self, path: str) -> Answer:
         """Delete."""
@@ -97,7 +101,12 @@ class Api:
         return size
 
     def _ask(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | Iterable[bytes] | None = None,
     ) -> Answer:
         with self._open(method, path, headers=headers, body=body) as response:
             found = _json(response)
@@ -107,14 +116,22 @@ class Api:
 
     @contextmanager
     def _open(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | Iterable[bytes] | None = None,
     ) -> Iterator[urllib3.BaseHTTPResponse]:
+        # The library takes the first for every piece that is sent, too, and the API may be slow to take one.
+        sending = CONNECT_SECONDS if body is None or isinstance(body, bytes) else ANSWER_SECONDS
         try:
             response = self._pool.request(
                 method,
                 self._url + path,
                 headers={**self._headers, **(headers or {})},
                 body=body,
+                timeout=urllib3.Timeout(sending, ANSWER_SECONDS),
                 redirect=False,
                 preload_content=False,
             )

@@ -15,10 +15,16 @@ import typer
 from broker.cli.client import Answer, Api, api_from, segment
 from broker.cli.output import ExitCode, OutputFormat, OutputOption, emit, fail, say
 from broker.cli.params import params_of
+from broker.cli.upload import form_of, opened
 from broker.clock import NS_PER_SECOND, SystemClock
 
 MAX_WAIT_SECONDS: Final = 60
 """Longest wait of one request; longer ones are made of several."""
+
+PATH: Final = "/v1/intents"
+PAGINATE: Final = "Paginate"
+WAIT_FOR: Final = "WaitFor"
+"""Params of the connector of AWS for what is beside an operation."""
 
 _PENDING: Final = 202
 _COLUMNS: Final = ("intent", "state", "approval", "output", "decision", "result")
@@ -30,6 +36,9 @@ def do(  # noqa: PLR0913 - each option is a parameter in Typer
     params: Annotated[list[str] | None, typer.Argument(help="KEY=text, KEY:=json or KEY=@file.")] = None,
     *,
     params_file: Annotated[Path | None, typer.Option(help="JSON object with params.")] = None,
+    upload: Annotated[str, typer.Option(help="KEY=FILE, sent piece by piece; `-` for what comes in.")] = "",
+    paginate: Annotated[bool, typer.Option("--paginate", help="All pages, a line each, as the body.")] = False,
+    wait_for: Annotated[str, typer.Option(help="Ask until this is so, as `bucket_exists`.")] = "",
     resource: Annotated[str, typer.Option(help="What you believe it touches; refused if it does not.")] = "",
     connection: Annotated[str, typer.Option(help="Which connection, where there are several.")] = "",
     reason: Annotated[str, typer.Option(help="Your words for the approver.")] = "",
@@ -40,9 +49,13 @@ def do(  # noqa: PLR0913 - each option is a parameter in Typer
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Ask for one action, as an agent."""
-    body = {
+    given = params_of(params or [], params_file)
+    for name, value in ((PAGINATE, paginate), (WAIT_FOR, wait_for)):
+        if value:
+            _add(given, name, value)
+    intent = {
         "action": action,
-        "params": params_of(params or [], params_file),
+        "params": given,
         "resource": resource,
         "connection": connection,
         "reason": reason,
@@ -52,8 +65,25 @@ def do(  # noqa: PLR0913 - each option is a parameter in Typer
     if not all("!" <= char <= "~" for char in idempotency_key):
         fail("an idempotency key has visible ASCII characters only", ExitCode.USAGE)
     with api_from(ctx) as api:
-        answer = awaited(api, lambda seconds: api.post("/v1/intents", body, headers=headers, wait=seconds), wait)
+        answer = awaited(api, lambda seconds: _sent(api, intent, upload, headers, seconds), wait)
         finish(api, answer, None if dry_run else out, output)
+
+
+def _sent(api: Api, intent: dict[str, Any], upload: str, headers: dict[str, str], wait: int) -> Answer:
+    if not upload:
+        return api.post(PATH, intent, headers=headers, wait=wait)
+    with opened(upload) as body:
+        _add(intent["params"], body.member, body.declaration)
+        if intent["dry_run"]:
+            return api.post(PATH, intent, headers=headers, wait=wait)
+        form = form_of(intent, body)
+        return api.stream(PATH, form.pieces, headers={**headers, **form.headers}, wait=wait)
+
+
+def _add(params: dict[str, Any], name: str, value: Any) -> None:  # noqa: ANN401 - JSON
+    if name in params:
+        fail(f"param `{name}` stands twice", ExitCode.USAGE)
+    params[name] = value
 
 
 def awaited(api: Api, ask: Callable[[int], Answer], wait: int) -> Answer:
@@ -91,7 +121,7 @@ def finish(api: Api, answer: Answer, out: Path | None, output: OutputFormat) -> 
 
 def intent_path(shown: dict[str, Any]) -> str:
     """Return the path of the intent an answer is about."""
-    return f"/v1/intents/{segment(str(shown.get('intent', '')))}"
+    return f"{PATH}/{segment(str(shown.get('intent', '')))}"
 
 
 def _take_body(api: Api, shown: dict[str, Any], out: Path) -> None:

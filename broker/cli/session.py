@@ -1,4 +1,4 @@
-"""``ostiary session``: start, replay and kill runs of agents."""
+"""``ostiary session``: start, replay and kill runs of agents, and lead their clients to Ostiary."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 from broker.cli.client import Api, api_from, segment
 from broker.cli.durations import seconds
 from broker.cli.output import ExitCode, OutputFormat, OutputOption, emit, fail, say
+from broker.cli.session_env import aws_credentials, env
 from broker.clock import NS_PER_SECOND, rfc3339
 
 PAGE: Final = 500
@@ -18,6 +19,8 @@ _COLUMNS: Final = ("seq", "time", "event", "action", "resource", "why", "after_d
 LabelOption = Annotated[list[str] | None, typer.Option(help="KEY=VALUE, shown in replay; may be repeated.")]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.command("env")(env)
+app.command("aws-credentials")(aws_credentials)
 
 
 @app.command()

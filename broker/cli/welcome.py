@@ -53,8 +53,10 @@ def welcome(settings: Settings, configuration: Configuration, made: list[Path], 
     steps = [f"  add an agent to {settings.config_dir / 'ostiary.yaml'}", f"  {ostiary} reload"]
     if agent is not None:
         steps = list(_steps(ostiary, configuration, agent))
-    if settings.key_file is None:
-        steps.insert(0, f"  {ostiary} vault {'initialise' if settings.vault_storage in made else 'unseal'}")
+    if settings.vault_storage in made and settings.key_file is None:
+        steps.insert(0, f"  {ostiary} vault initialise")
+    elif settings.key_file is None and not settings.vault_kms_key:
+        steps.insert(0, f"  {ostiary} vault unseal")
     return [f"ostiary is running: {url}", *(f"  made {path}" for path in made), "next, in another terminal:", *steps]
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -22,7 +23,7 @@ from broker.config.policies import PolicyFiles, compile_policies, read_policies,
 from broker.config.sections import Sections, read_sections
 from broker.errors import ConfigError, Finding
 from broker.model import Operator, Role
-from connectors.base import Connector, permissions_of
+from connectors.base import Connector, permissions_of, secret_operations_of
 from policies.errors import Finding as PolicyFinding
 from policies.errors import YamlError, did_you_mean, quote
 from policies.language.loader import DEFAULT_CHANNEL, LoadedPolicy
@@ -108,14 +109,20 @@ def load_folder(folder: Folder, root: Path, connectors: Mapping[str, Connector])
 
 
 def catalogue_of(connectors: Mapping[str, Connector]) -> Catalogue:
-    """Return what the connectors can ask policy for: actions, and the types of resources they name."""
+    """Return what the connectors can ask policy for: actions, and the types of resources they name.
+
+    The same connectors have the same one: there are twenty thousand actions, and a reload changes none of them.
+    """
+    return _catalogue_of(tuple(connectors.values()))
+
+
+@lru_cache(maxsize=4)
+def _catalogue_of(connectors: tuple[Connector, ...]) -> Catalogue:
     asked = {
-        action: names
-        for connector in connectors.values()
-        for action, names in permissions_of(connector.operations).items()
+        action: names for connector in connectors for action, names in permissions_of(connector.operations).items()
     }
-    types = [each for connector in connectors.values() for each in connector.resource_types]
-    return build_catalogue(types, asked)
+    secret = [name for connector in connectors for name in secret_operations_of(connector.operations)]
+    return build_catalogue([each for connector in connectors for each in connector.resource_types], asked, secret)
 
 
 def _cross_checks(files: PolicyFiles, sections: Sections, channels: Mapping[str, Channel]) -> list[Finding]:

@@ -7,6 +7,7 @@ trusted proxies the header is not looked at.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from starlette.types import Scope
@@ -21,8 +22,8 @@ def client_address(scope: Scope, trusted: tuple[IPv6Network, ...]) -> str:
         scope: Of the request.
         trusted: Networks of proxies whose word is taken.
     """
-    peer = _address((scope.get("client") or ("", 0))[0])
-    if peer is None or not _within(peer, trusted):
+    peer, is_proxy = _peer((scope.get("client") or ("", 0))[0], trusted)
+    if peer is None or not is_proxy:
         return str(peer or "")
     for item in reversed(_forwarded(scope)):
         hop = _address(item)
@@ -32,6 +33,12 @@ def client_address(scope: Scope, trusted: tuple[IPv6Network, ...]) -> str:
             return str(hop)
         peer = hop
     return str(peer)
+
+
+@lru_cache(maxsize=1024)  # a connection asks again and again
+def _peer(text: str, trusted: tuple[IPv6Network, ...]) -> tuple[Address | None, bool]:
+    found = _address(text)
+    return found, found is not None and _within(found, trusted)
 
 
 def _forwarded(scope: Scope) -> list[str]:

@@ -1,6 +1,6 @@
-"""The HTTP application: one guard, the hot door for intents, FastAPI for the rest.
+"""The HTTP application: one guard, the hot doors for intents and for clients of AWS, FastAPI for the rest.
 
-Other doors (AWS wire, git, GitHub, LLM, MCP, dashboard) join in `choose`, by path or by the kind of authorization.
+Other doors (git, GitHub, LLM, MCP, dashboard) join in `choose`, by path or by the kind of authorization.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Scope
 
-from broker.doors import approvals, catalogue, events, explain, health, intents, outputs, policy, sessions
+from broker.doors import approvals, aws_keys, catalogue, events, explain, health, intents, outputs, policy, sessions
+from broker.doors.aws.door import AwsDoor
+from broker.doors.aws.recognition import is_signed_for_aws
 from broker.doors.guard import Faults, Guard
 from broker.doors.openapi import DOCUMENT_PATH, document
 from broker.doors.ports import BrokerPort
@@ -28,6 +30,7 @@ _DESCRIPTION: Final = "Agents hold no keys: they ask, Ostiary decides, acts, and
 _ROUTERS: Final = (
     intents.router,
     outputs.router,
+    aws_keys.router,
     sessions.router,
     approvals.router,
     events.router,
@@ -46,8 +49,12 @@ def create_app(broker: BrokerPort) -> ASGIApp:
     """
     api = create_api(broker)
     intent_door = intents.IntentDoor(broker)
+    aws_door = AwsDoor(broker)
 
     def choose(scope: Scope) -> ASGIApp:
+        # First of all: an object of S3 may have any path.
+        if is_signed_for_aws(scope):
+            return aws_door
         return intent_door if scope["path"] == intents.PATH else api
 
     return Guard(choose, api, broker.clock)

@@ -1,7 +1,8 @@
 """The outer wall of the HTTP server: what holds for every request, whatever door it goes to. Pure ASGI.
 
 1. Headers that two readers may read differently are refused before anything looks at them.
-2. Every answer says ``nosniff`` and ``no-store`` and forbids framing and scripts, unless the door says otherwise.
+2. Every answer says ``nosniff`` and ``no-store`` and forbids framing and scripts, unless the door says otherwise; a
+   door that wants one of these headers left out gives it without a value.
 3. An answer given before the whole request was read closes the connection, so that the rest of the body can never be
    taken for a next request.
 4. Whatever a door raises becomes a problem: a known outage its own, anything else an id that stands in the log beside
@@ -20,8 +21,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from broker.clock import Clock
 from broker.doors.problems import RefusedError, problem_response
-from broker.doors.requests import ClientGoneError, headers_problem
+from broker.doors.requests import headers_problem
 from broker.errors import LedgerUnavailableError, StoreUnavailableError
+from broker.exchange import ClientGoneError
 from broker.outcome import Problem, ProblemKind
 from broker.store.statements import UnwritableError
 
@@ -34,6 +36,7 @@ SECURITY_HEADERS: Final = (
     (b"referrer-policy", b"no-referrer"),
 )
 _ERROR_ID_BYTES: Final = 8
+_SECURITY_NAMES: Final = frozenset(name for name, _ in SECURITY_HEADERS)
 
 
 class Exchange:
@@ -68,6 +71,7 @@ class Exchange:
             headers = list(message["headers"])
             present = {name for name, _ in headers}
             headers.extend(item for item in SECURITY_HEADERS if item[0] not in present)
+            headers = [item for item in headers if item[1] or item[0] not in _SECURITY_NAMES]
             if self._unread and b"connection" not in present:
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}

@@ -1,7 +1,8 @@
 """``/v1/intents``: what an agent asks for and where it stands.
 
-`IntentDoor` is raw ASGI: it is the hot path, and a framework's routing and injection would cost more than the decision.
-What it takes and gives is in the OpenAPI document all the same, from the same models.
+An intent is JSON, or a form of JSON and the body it declares (`broker.doors.uploads`). `IntentDoor` is raw ASGI: it is
+the hot path, and a framework's routing and injection would cost more than the decision. What it takes and gives is in
+the OpenAPI document all the same, from the same models.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from starlette.types import Receive, Scope, Send
 
 from broker.doors.addresses import client_address
 from broker.doors.documents import problems
+from broker.doors.forms import form_of
 from broker.doors.ports import BrokerPort
 from broker.doors.principals import Agent, Broker, authenticate_agent
 from broker.doors.problems import problem_response, refused
 from broker.doors.requests import header, parse_body, read_body, wait_seconds
+from broker.doors.uploads import exchange_of, refuse_missing_body
 from broker.doors.views import IntentView, intent_json, intent_path
 from broker.ids import IntentId
 from broker.model import IntentDraft, IntentState, Session
@@ -71,14 +74,22 @@ class IntentDoor:
         self._trusted = broker.settings.trusted_networks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; the caller is known before a byte of the body is read."""
+        """Serve one request; the caller is known before a byte of the body is read.
+
+        Of an upload nothing is read here but the intent before it: `broker.doors.uploads`.
+        """
         if scope["method"] != "POST":
             problem = Problem(ProblemKind.METHOD_NOT_ALLOWED, "intents are made by POST")
             await problem_response(problem, headers={"Allow": "POST"})(scope, receive, send)
             return
         session = await authenticate_agent(self._broker, scope)
         key = idempotency_key(scope)
-        wanted = parse_body(await read_body(scope, receive, self._limit), IntentRequest)
+        form = form_of(scope, receive, self._limit)
+        sent = await (form.intent() if form else read_body(scope, receive, self._limit))
+        wanted = parse_body(sent, IntentRequest)
+        exchange = await exchange_of(form, wanted.params) if form else None
+        if exchange is None and not wanted.dry_run:
+            refuse_missing_body(wanted.params)
         draft = IntentDraft(
             action=wanted.action,
             params=wanted.params,
@@ -90,7 +101,7 @@ class IntentDoor:
             source_ip=client_address(scope, self._trusted),
         )
         wait = wait_seconds(scope)
-        outcome = await self._broker.submit(session, draft, wait_seconds=wait)
+        outcome = await self._broker.submit(session, draft, wait_seconds=wait, exchange=exchange)
         await outcome_response(outcome, wait)(scope, receive, send)
 
 

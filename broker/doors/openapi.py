@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from broker.doors.documents import body_of, problems
+from broker.doors.forms import BODY_PART, INTENT_PART, MEDIA_TYPE
 from broker.doors.intents import MAX_IDEMPOTENCY_KEY_CHARS, PATH, IntentRequest
 from broker.doors.problems import TABLE, JsonObject
 from broker.doors.requests import MAX_WAIT_SECONDS
@@ -89,8 +90,26 @@ def _make_intent() -> JsonObject:
         "description": "Ask for something to be done. Policy decides, the broker acts, and the result comes back.",
         "parameters": [_IDEMPOTENCY_KEY, _PREFER],
         "responses": answers,
-        **body_of(IntentRequest),
+        "requestBody": _intent_body(),
     }
+
+
+def _intent_body() -> JsonObject:
+    body: JsonObject = body_of(IntentRequest)["requestBody"]
+    content = body["content"]
+    form = {
+        "type": "object",
+        "required": [INTENT_PART, BODY_PART],
+        "properties": {
+            INTENT_PART: content["application/json"]["schema"],
+            BODY_PART: {
+                "description": 'streams in; `{"upload": {"bytes": N, "sha256": "…"}}` stands for it in the params',
+                "contentMediaType": "application/octet-stream",
+            },
+        },
+    }
+    content[MEDIA_TYPE] = {"schema": form, "encoding": {INTENT_PART: {"contentType": "application/json"}}}
+    return body
 
 
 def _read_document() -> JsonObject:

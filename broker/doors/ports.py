@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from broker.clock import Clock
 from broker.config.model import Configuration
 from broker.decision_point import Explained
+from broker.exchange import Exchange
 from broker.ids import ApprovalId, IntentId, SessionId
 from broker.model import Approval, IntentDraft, JsonObject, Operator, Session
 from broker.outcome import Outcome, Problem
@@ -18,6 +19,7 @@ from broker.store.base import Outputs, Reader
 from connectors.base import Connection, Connector
 from policies.layers import LayeredPolicy
 from policies.model import Assurance
+from vault.model import SecretValue
 
 
 class SessionsPort(Protocol):
@@ -25,6 +27,9 @@ class SessionsPort(Protocol):
 
     async def authenticate(self, unverified_token: str) -> Session | Operator | Problem:
         """Return who the token belongs to, or why it is not accepted."""
+
+    async def authenticate_id(self, session_id: SessionId) -> Session | Problem:
+        """Return the living session of an id whose holder has proved it otherwise, or why it may not act."""
 
     async def start(
         self, operator: Operator, *, agent: str, ttl_seconds: int, labels: dict[str, str], scope: Sequence[str] = ()
@@ -125,8 +130,21 @@ class BrokerPort(Protocol):
     def configuration(self) -> ConfigurationPort:
         """Return the configuration in force now."""
 
-    async def submit(self, session: Session, draft: IntentDraft, *, wait_seconds: float) -> Outcome:
-        """Take an intent through the pipeline; wait at most so long for a person."""
+    async def submit(
+        self, session: Session, draft: IntentDraft, *, wait_seconds: float, exchange: Exchange | None = None
+    ) -> Outcome:
+        """Take an intent through the pipeline; wait at most so long for a person.
+
+        With an exchange, a small body comes back in `Outcome.body`, a large one goes out through the exchange, and an
+        upload comes in through it.
+        """
+
+    async def aws_secret(self, session_id: SessionId) -> SecretValue:
+        """Return the secret access key of a session; see `broker.access_keys`.
+
+        Raises:
+            VaultError: the vault is sealed or gone.
+        """
 
     async def outcome(self, session: Session, intent_id: IntentId) -> Outcome | None:
         """Return where an intent of this session stands; None when the session has no such intent."""

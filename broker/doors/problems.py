@@ -50,6 +50,7 @@ TABLE: Final[Mapping[ProblemKind, tuple[int, str]]] = MappingProxyType(
         ProblemKind.OUTPUT_GONE: (410, "The output is no longer kept"),
         ProblemKind.OUTPUT_TOO_LARGE: (424, "The output is too large to keep"),
         ProblemKind.REQUEST_TOO_LARGE: (413, "The request is too large"),
+        ProblemKind.UPLOAD_BROKEN: (400, "The body did not come whole, or is not the declared one"),
         ProblemKind.UNSUPPORTED_MEDIA_TYPE: (415, "Unsupported media type"),
         ProblemKind.METHOD_NOT_ALLOWED: (405, "Method not allowed"),
         ProblemKind.INTERNAL: (500, "Internal error"),

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope
 
 from broker.doors.problems import RefusedError, refused
 from broker.doors.strict_json import JsonObject, MalformedJsonError, parse_object
+from broker.exchange import ClientGoneError
 from broker.outcome import Problem, ProblemKind
 
 MAX_WAIT_SECONDS: Final = 60
@@ -36,10 +37,6 @@ _SINGLE: Final = frozenset(
 _DISCONNECT: Final = "http.disconnect"
 
 Model = TypeVar("Model", bound=BaseModel)
-
-
-class ClientGoneError(Exception):
-    """The client closed the connection before its request was whole; nobody is left to be answered."""
 
 
 def headers_problem(headers: Iterable[tuple[bytes, bytes]]) -> str:

@@ -295,10 +295,36 @@ class ActionView(View):
         )
 
 
-class ActionsView(View):
-    """The catalogue."""
+class ActionLine(View):
+    """One operation in a list; ``/v1/actions/{action}`` tells the rest."""
 
-    actions: list[ActionView]
+    action: str
+    access: Access
+    idempotent: bool
+    summary: str
+    asks: list[str] = Field(description="every action policy may be asked about; rules name these")
+    connections: list[str] = Field(description="connections that serve it; name one when there are several")
+
+    @classmethod
+    def of(cls, operation: Operation, connections: list[str]) -> ActionLine:
+        """Return an operation with the connections that serve it."""
+        return cls(
+            action=operation.action,
+            access=operation.access,
+            idempotent=operation.idempotent,
+            summary=operation.summary,
+            asks=list(operation.permissions or (operation.action,)),
+            connections=connections,
+        )
+
+
+class ActionsView(View):
+    """A page of the catalogue, in the order of names."""
+
+    actions: list[ActionLine]
+    total: int = Field(ge=0, description="operations the filter leaves, on all pages")
+    services: dict[str, int] = Field(description="how many of them each service has; on the first page only")
+    next: str | None = Field(description="pass it as `cursor`; null on the last page")
 
 
 class LiveView(View):

@@ -39,6 +39,9 @@ _MAX_WAITING: Final = 20_000
 PATIENCE_SECONDS: Final = 0.005
 """How long a patient change waits for company: longer than a fast call, whose two events then share a flush."""
 
+SHORTAGE_NS: Final = 100_000_000
+"""How long what was seen of the disk counts; a flush that finds it full says so by itself."""
+
 _STALL_SECONDS: Final = 10
 """A flush that takes longer than this makes the ledger not ready while it lasts."""
 
@@ -86,6 +89,7 @@ class Ledger:
         self._fault = "the ledger is not started"
         self._lost = False
         self._busy_since_ns = 0
+        self._disk = (-SHORTAGE_NS, "")
 
     def start(self) -> None:
         """Look at the ledger's head and start the writer.
@@ -184,6 +188,15 @@ class Ledger:
             self._queue.put(job)
 
     def _shortage(self) -> str:
+        """Return what is wrong with the disk; looked at anew every `SHORTAGE_NS`, as each intent asks."""
+        now_ns = self._clock.monotonic_ns()
+        looked_ns, found = self._disk
+        if now_ns - looked_ns >= SHORTAGE_NS:
+            found = self._look_at_disk()
+            self._disk = (now_ns, found)
+        return found
+
+    def _look_at_disk(self) -> str:
         path = self._database.path
         if path is None or not self._min_free_bytes:
             return ""

@@ -33,6 +33,7 @@ class EventType(StrEnum):
     INTENT_FAILED = "intent.failed"
     INTENT_UNKNOWN = "intent.unknown"
     INTENT_CANCELLED = "intent.cancelled"
+    INTENT_FETCHED = "intent.fetched"
     APPROVAL_APPROVED = "approval.approved"
     APPROVAL_REJECTED = "approval.rejected"
     APPROVAL_EXPIRED = "approval.expired"

@@ -10,14 +10,19 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, distinct, exists, func, insert, select
+from sqlalchemy import Connection, and_, bindparam, delete, distinct, exists, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
-from broker.clock import Clock
+from broker.clock import NS_PER_SECOND, Clock
 from broker.errors import ConflictError, StoreUnavailableError
 from broker.ids import IntentId
 from broker.store.database import Database, Kind, Synchronous, open_database, wrapped
 from broker.store.tables import output_metadata, outputs
+
+WAITING: Final = "inp_"
+"""Begins the names of bodies that came in and wait for people (`broker.uploads`)."""
+_WAITING_NS: Final = 8 * 86_400 * NS_PER_SECOND
+"""They outlive every approval, which waits a week at most."""
 
 _CHUNK: Final = select(outputs.c.idx, outputs.c.chunk).where(
     outputs.c.intent_id == bindparam("intent_id"), outputs.c.idx > bindparam("after")
@@ -99,7 +104,8 @@ class SqlOutputs:
     async def expire(self, before_ns: int) -> int:
         """Drop bodies whose newest chunk is older than ``before_ns``; return how many."""
         later = outputs.alias("later")
-        old = outputs.c.at_ns < before_ns
+        waiting = outputs.c.intent_id.startswith(WAITING, autoescape=True)
+        old = and_(outputs.c.at_ns < before_ns, or_(~waiting, outputs.c.at_ns < before_ns - _WAITING_NS))
         still_written = exists().where(later.c.intent_id == outputs.c.intent_id, later.c.at_ns >= before_ns)
 
         def work(connection: Connection) -> int:

@@ -171,14 +171,16 @@ def checked(table: str, row: Row, *, nullable: bool = False) -> dict[str, Any]:
         rule = rules.get(name)
         if rule is None:
             raise UnwritableError(f"unknown column `{table}.{name}`")
-        # Most values are short ASCII texts or bytes of the right type; they need no closer look.
+        # Most values are plain: short ASCII texts, integers in range, bytes. They need no closer look.
         kind = type(value)
-        if kind is rule.plain and (
-            rule.plain is bytes
-            or (rule.plain is str and len(value) <= _SHORT and value.isascii() and "\0" not in value)
-        ):
-            plain[name] = value
-            continue
+        if kind is rule.plain:
+            if kind is str:
+                fits = len(value) <= _SHORT and value.isascii() and "\0" not in value
+            else:
+                fits = kind is bytes or -_INT64 <= value < _INT64
+            if fits:
+                plain[name] = value
+                continue
         if value is None:
             if not (rule.nullable or nullable):
                 raise UnwritableError(f"`{table}.{name}` cannot be empty")

@@ -88,6 +88,7 @@ def difference_row(found: Difference) -> JsonObject:
         "place": f"{rule.span}{'' if found.added else ' (gone)'}" if rule else "",
         "widens": found.widens,
         "conditional": found.conditional,
+        "returns_secrets": found.returns_secrets,
         "values": dict(found.values),
     }
 
@@ -118,7 +119,8 @@ def who_can_rows(
     name = canonical_action(asked.action)
     requirement = Requirement(name, configuration.catalogue.full_name(name, asked.resource))
     projects = {agent: each.project for agent, each in configuration.agents.items()}
-    found = who_can(configuration.layers, requirement, Facts(projects, context, now_ns))
+    secrets = configuration.catalogue.returns_secrets(name)
+    found = who_can(configuration.layers, requirement, Facts(projects, context, now_ns, secrets))
     return [_answer_row(each) for each in found]
 
 
@@ -136,6 +138,7 @@ def _grant_row(grant: Grant) -> JsonObject:
         "never": list(grant.never),
         "only": list(grant.only),
         "conditional": grant.conditional,
+        "returns_secrets": grant.returns_secrets,
         "rule": grant.rule.id,
         "place": str(grant.rule.span),
         "example": {"action": grant.example.action, "resource": grant.example.resource},

@@ -17,6 +17,7 @@ from policies.conditions.facts import AGENT_ID, PROJECT, TIME
 from policies.engine import CompiledPolicy, compile_policy
 from policies.errors import PolicyError
 from policies.layers import LayeredPolicy
+from policies.lookup.secrets import grants_secrets
 from policies.model import AccessRequest, Condition, Effect, Layer, PolicySet, PolicyVersion, Requirement, Rule
 from policies.patterns.pattern import UNKNOWN, Pattern, compile_pattern
 
@@ -80,14 +81,18 @@ class Matcher:
     def matches(self, record: RecordedIntent, requirement: Requirement) -> tuple[Match, ...]:
         """Return every rule that applied to a requirement, or may have, layer by layer."""
         unknown = frozenset(fact for fact in self._facts if not record.knows(fact))
-        request = record.request((requirement,))
+        # Each rule is asked whether it speaks; which of them grant secrets is known without asking.
+        request = replace(record.request((requirement,)), returns_secrets=False)
         found = []
         for depth, rule, heads in self._speaking(requirement.action):
+            layer = self._policy.layers[depth].policy.layer
+            if record.returns_secrets and layer is Layer.AGENT and _grants_no_secret(rule):
+                continue
             if UNKNOWN not in requirement.resource and not requirement.resource.startswith(heads):
                 continue  # most rules are about something else, which is told much cheaper than by asking them
             missing = tuple(sorted(unknown & facts_of(rule))) if unknown else ()
             if _applies(self._by_itself(rule, missing), request):
-                found.append(Match(depth, self._policy.layers[depth].policy.layer, rule, missing))
+                found.append(Match(depth, layer, rule, missing))
         return tuple(found)
 
     def outlook(self, record: RecordedIntent) -> Outlook:
@@ -102,6 +107,9 @@ class Matcher:
             for depth, layer in enumerate(layers):
                 own = [match for match in matches if match.depth == depth]
                 effects = _strictest(effects, _possible(own, layer.policy.layer))
+                if record.returns_secrets and layer.policy.layer is Layer.AGENT:
+                    granting = [match for match in own if grants_secrets(match.rule)]
+                    effects = _strictest(effects, _possible(granting, Layer.AGENT))
             missing.update(fact for match in matches for fact in match.missing)
         return Outlook(effects, tuple(sorted(missing)) if len(effects) > 1 else ())
 
@@ -166,6 +174,11 @@ def _opened(resources: tuple[str, ...], missing: frozenset[str]) -> tuple[str, .
 
 def _applies(alone: CompiledPolicy, request: AccessRequest) -> bool:
     return any(reason.rule_id for reason in alone.decide(request).reasons)
+
+
+def _grants_no_secret(rule: Rule) -> bool:
+    """Tell whether a rule of an agent's own policy has nothing to say of requests that return secrets."""
+    return rule.effect is Effect.ALLOW and not rule.returns_secrets
 
 
 def _possible(matches: list[Match], layer: Layer) -> frozenset[Effect]:

@@ -46,6 +46,7 @@ class RecordedIntent:
         context: Facts that were recorded.
         complete: True when the event holds the facts of its decision, all but `NOT_RECORDED`.
         out_of_scope: True when the session's own scope forbade it, which no policy file can change.
+        returns_secrets: True when the answer of the call would hold secrets.
     """
 
     intent_id: IntentId
@@ -60,6 +61,7 @@ class RecordedIntent:
     context: Mapping[str, Fact] = field(default_factory=lambda: NO_CONTEXT)
     complete: bool = False
     out_of_scope: bool = False
+    returns_secrets: bool = False
 
     def knows(self, fact: str) -> bool:
         """Tell whether a fact is recorded, or was certainly not there when policy was asked."""
@@ -68,7 +70,9 @@ class RecordedIntent:
     def request(self, requirements: tuple[Requirement, ...] | None = None) -> AccessRequest:
         """Return what was asked, to be asked again; of some of its requirements when given."""
         asked = self.requirements if requirements is None else requirements
-        return AccessRequest(self.agent, self.project, asked, self.context, self.at_ns)
+        return AccessRequest(
+            self.agent, self.project, asked, self.context, self.at_ns, returns_secrets=self.returns_secrets
+        )
 
 
 async def recorded(
@@ -137,6 +141,7 @@ def _record(event: JsonObject, owner: str) -> RecordedIntent | None:
             _facts({**data.get("context", {}), **({"agent.owner": owner} if owner else {})}),
             complete="context" in data,
             out_of_scope=any(_denied_by_scope(each) for each in reasons),
+            returns_secrets=data.get("returns_secrets") is True,
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UnreadableEventError(f"event {event['seq']} holds no decision this program knows") from None

@@ -169,7 +169,8 @@ class _Observed:
 
 
 def _is_plain(rule: Rule) -> bool:
-    return rule.effect is Effect.ALLOW and not (rule.conditions or rule.until_ns or rule.max_uses)
+    optional = rule.conditions or rule.until_ns or rule.max_uses or rule.returns_secrets
+    return rule.effect is Effect.ALLOW and not optional
 
 
 @dataclass(slots=True)

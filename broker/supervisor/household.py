@@ -23,6 +23,16 @@ _PASSED_ON: Final = (
     "COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START",
 )  # fmt: skip
 
+# What botocore's default chain reads beside files in HOME: the vault's own, and only when KMS keeps its root key.
+_FOR_KMS: Final = (
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+    "AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_EC2_METADATA_DISABLED", "AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+)  # fmt: skip
+
 
 def make_folders(settings: Settings) -> list[Path]:
     """Make the folders of the house, mode 0700; return the new ones.
@@ -49,9 +59,11 @@ def specs(settings: Settings, environment: Mapping[str, str] | None = None) -> l
     Raises:
         NoServerError: Valkey is to be embedded and there is none.
     """
-    inherited = _environment(os.environ if environment is None else environment)
+    caller = os.environ if environment is None else environment
+    inherited = _environment(caller, _PASSED_ON)
     python = {**inherited, "PYTHONPATH": str(_import_root()), "PYTHONUNBUFFERED": "1"}
-    basis = [_vault(settings, python)]
+    for_kms = _environment(caller, _FOR_KMS) if settings.vault_kms_key else {}
+    basis = [_vault(settings, {**python, **for_kms})]
     if not settings.redis_url:
         basis.append(valkey_spec(settings.run_dir / "valkey.sock", _valkey_dir(settings), inherited))
     needs = tuple(spec.name for spec in basis)
@@ -80,14 +92,20 @@ def settings_environment(settings: Settings) -> dict[str, str]:
 
 
 def _vault(settings: Settings, environment: Mapping[str, str]) -> ChildSpec:
-    key_file = ("--key-file", str(settings.key_file)) if settings.key_file else ()
-    paths = ("--socket", str(settings.vault_socket), "--storage", str(settings.vault_storage), *key_file)
+    paths = ("--socket", str(settings.vault_socket), "--storage", str(settings.vault_storage))
     return ChildSpec(
         name="vault",
-        argv=_python("vault", *paths),
+        argv=_python("vault", *paths, *_root_key(settings)),
         ready=socket_answers(settings.vault_socket),
         environment=environment,
     )
+
+
+def _root_key(settings: Settings) -> tuple[str, ...]:
+    if settings.vault_kms_key:
+        endpoint = ("--kms-endpoint", settings.vault_kms_endpoint) if settings.vault_kms_endpoint else ()
+        return ("--kms-key", settings.vault_kms_key, *endpoint)
+    return ("--key-file", str(settings.key_file)) if settings.key_file else ()
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:
@@ -95,8 +113,8 @@ def _python(module: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", module, *arguments)
 
 
-def _environment(caller: Mapping[str, str]) -> dict[str, str]:
-    return {name: caller[name] for name in _PASSED_ON if name in caller}
+def _environment(caller: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+    return {name: caller[name] for name in names if name in caller}
 
 
 def _import_root() -> Path:

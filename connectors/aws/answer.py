@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from connectors.aws import s3
 from connectors.aws.codec import parser
+from connectors.aws.heads import head_of
 from connectors.aws.model import ApiOperation
 from connectors.aws.refusal import PARSER_FAULTS, Headers, has_doctype, refuse, refuse_late, request_id
 from connectors.base import CallResult, JsonObject, Plan, UpstreamResponse, Usage
@@ -46,7 +47,7 @@ async def read_answer(plan: Plan, api: ApiOperation, response: UpstreamResponse,
     if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
         await refuse(plan, api.protocol, response)
     if api.streams:
-        data = _parse(api, response.status, headers, b"")
+        data = _parse_head(api, response.status, headers)
         return CallResult(
             data=data,
             body=HeldBody(response.body, stack.pop_all()),
@@ -86,6 +87,24 @@ def _check_root(plan: Plan, api: ApiOperation, headers: Headers, document: bytes
         raise OutcomeUnknownError(f"{api.service} answered 200 without a `{expected}`")
     if root.lower() == "html":
         raise OutcomeUnknownError(f"{api.service} answered 200 with a page for people")
+
+
+def _parse_head(api: ApiOperation, status: int, headers: Headers) -> JsonObject:
+    """Return the members of an output whose body streams.
+
+    Raises:
+        OutcomeUnknownError: a header does not fit the model.
+    """
+    head = head_of(api)
+    if head is None:
+        return _parse(api, status, headers, b"")
+    expires = headers.get("expires") if api.service == s3.NAME else None
+    kept = headers if expires is None else {name: text for name, text in headers.items() if name != "expires"}
+    try:
+        data: JsonObject = plain(head.read(status, kept))
+    except PARSER_FAULTS:
+        raise OutcomeUnknownError("the answer does not fit the model of the operation") from None
+    return data if expires is None else {**data, "ExpiresString": expires}
 
 
 def _parse(api: ApiOperation, status: int, headers: Headers, document: bytes) -> JsonObject:

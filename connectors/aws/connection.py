@@ -41,6 +41,30 @@ def _partition_of(region: str) -> str:
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 
+class AssumeRole(BaseModel):
+    """A role that is taken for each plan, held to what the plan requires.
+
+    Args:
+        role: Its ARN, in the connection's account.
+        external_id: External id of its trust policy.
+        duration_seconds: Validity of what is minted; a role's own limit is one to twelve hours.
+        also: Actions, as IAM names them, that every minted credential has on everything: for permissions AWS checks
+            behind a call and no request names, as ``kms:Decrypt`` for encrypted buckets.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    role: Annotated[
+        str, StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$", max_length=640)
+    ]
+    external_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+=,.@:/-]{2,}$", max_length=1224)] | None = None
+    duration_seconds: Annotated[int, Field(ge=900, le=43_200)] = 3_600
+    also: Annotated[
+        list[Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+:[A-Za-z0-9]+$", max_length=192)]],
+        Field(max_length=16),
+    ] = []
+
+
 class AwsConnection(BaseModel):
     """One AWS account.
 
@@ -50,7 +74,8 @@ class AwsConnection(BaseModel):
         account: Account id, 12 digits.
         regions: Regions that may be used; the first one is used when an intent names none.
         partition: AWS partition of all of the regions.
-        endpoint: Origin of another S3 implementation, addressed path-style; AWS itself when not given.
+        endpoint: Origin of another implementation of AWS, addressed path-style; AWS itself when not given.
+        assume_role: Mint a short-lived credential for each plan from the stored one, instead of using that.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -62,6 +87,7 @@ class AwsConnection(BaseModel):
     ]
     partition: Partition = "aws"
     endpoint: Annotated[str, StringConstraints(max_length=512), AfterValidator(_origin)] | None = None
+    assume_role: AssumeRole | None = None
 
     @model_validator(mode="after")
     def _regions_fit(self) -> Self:
@@ -70,4 +96,6 @@ class AwsConnection(BaseModel):
         foreign = [region for region in self.regions if _partition_of(region) != self.partition]
         if foreign and self.endpoint is None:
             raise ValueError(f"region `{foreign[0]}` is not in partition `{self.partition}`")
+        if self.assume_role is not None and self.assume_role.role.split(":")[4] != self.account:
+            raise ValueError("the role is not in the connection's account")
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import hashlib
 import time
@@ -13,24 +14,27 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
-from connectors.aws import s3
+from connectors.aws import repeated, s3, upload
 from connectors.aws.answer import read_answer
+from connectors.aws.catalogue.data import load
 from connectors.aws.catalogue.model import Entry
 from connectors.aws.catalogue.place import UNKNOWN, Place
 from connectors.aws.catalogue.resolve import resolve
 from connectors.aws.connection import AwsConnection
 from connectors.aws.endpoint import Endpoint, endpoint_of
+from connectors.aws.minting import mint_of
 from connectors.aws.model import ApiOperation
 from connectors.aws.operations import ACCESS, OperationTable, is_idempotent, known, prefixes
 from connectors.aws.params import Checked, check_params
 from connectors.aws.resource_types import RESOURCE_TYPES
-from connectors.aws.served import ServedTable, prefixes_of
 from connectors.aws.summary import summary_of
 from connectors.aws.tokens import fill_tokens
 from connectors.aws.unserved import why_unserved
+from connectors.aws.waiters import Pause
 from connectors.aws.wire import build_request, operation_of, sign
+from connectors.aws.wire_out.secret_paths import secret_paths
 from connectors.aws.words import control_in, shown
-from connectors.base import CallResult, Connection, JsonObject, Operation, Plan, Transport, Usage
+from connectors.base import Access, CallResult, Connection, JsonObject, Operation, Plan, Transport, Usage
 from connectors.errors import InvalidParamsError
 from policies.model import Requirement, ResourceType
 from vault.model import Lease
@@ -44,12 +48,12 @@ class AwsConnector:
 
     Args:
         now_ns: Wall clock for the date of signatures, nanoseconds since the epoch.
-        served: Services it offers, as botocore names them; None for all of them.
+        pause: Waits for some seconds, between two looks of a waiter.
     """
 
-    def __init__(self, now_ns: Callable[[], int] = time.time_ns, *, served: frozenset[str] | None = None) -> None:
+    def __init__(self, now_ns: Callable[[], int] = time.time_ns, *, pause: Pause = asyncio.sleep) -> None:
         self._now_ns = now_ns
-        self._served = served
+        self._pause = pause
 
     @property
     def name(self) -> str:
@@ -59,12 +63,12 @@ class AwsConnector:
     @property
     def services(self) -> frozenset[str]:
         """Action prefixes it serves: the services as botocore names them, and as IAM does."""
-        return prefixes() if self._served is None else prefixes_of(self._served)
+        return prefixes()
 
     @property
     def operations(self) -> Mapping[str, Operation]:
         """Its catalogue; looking at a row reads the model of its service, counting and naming read none."""
-        return OperationTable() if self._served is None else ServedTable(self._served)
+        return OperationTable()
 
     @property
     def resource_types(self) -> tuple[ResourceType, ...]:
@@ -87,15 +91,18 @@ class AwsConnector:
         Raises:
             InvalidParamsError: unknown or unserved action, or params that do not fit it.
         """
-        api, entry = _found(action, self._served)
+        api, entry = _found(action)
         options = connection.options
-        checked = _complete(api, check_params(api, params, options["regions"]), connection)
+        given, again = repeated.take_out(api, params)
+        checked = _complete(api, check_params(api, given, options["regions"]), connection)
         requirements = _requirements(entry, checked, options)
         payload = checked.payload or b""
         endpoint, call = _call(api, checked, options)
-        if checked.payload is not None:
+        if checked.upload is not None:
+            call["upload"] = upload.call_of(checked.upload)
+        elif checked.payload is not None:
             call["payload_sha256"] = hashlib.sha256(payload).hexdigest()
-        return Plan(
+        plan = Plan(
             connector=self.name,
             action=api.action,
             connection=connection.name,
@@ -107,8 +114,12 @@ class AwsConnector:
             summary=summary_of(api, checked, requirements),
             payload=payload,
             host=urlsplit(endpoint.origin).netloc,
-            estimate=Usage(request_bytes=len(payload)),
+            estimate=Usage(request_bytes=len(payload) if checked.upload is None else checked.upload.size_bytes),
+            upload=checked.upload,
+            mint=mint_of(options, checked.region, requirements),
+            fresh=api.tokens,
         )
+        return repeated.extended(plan, again)
 
     async def execute(
         self,
@@ -117,24 +128,33 @@ class AwsConnector:
         lease: Lease,
         transport: Transport,
     ) -> CallResult:
-        """Send the request the plan says, once.
+        """Send the request the plan says, once, or a read as often as it says.
 
         Raises:
             NotSentError, UpstreamRefusedError, OutcomeUnknownError: as in connectors.errors.
             VaultError: the lease could not serve; nothing was sent.
         """
-        api, request = operation_of(plan), build_request(plan)
+        api = operation_of(plan)
+        return await repeated.run(plan, api, lambda each: self._send(each, api, lease, transport), self._pause)
+
+    async def _send(self, plan: Plan, api: ApiOperation, lease: Lease, transport: Transport) -> CallResult:
+        request = build_request(plan)
         headers = await sign(request, lease, datetime.fromtimestamp(self._now_ns() // 1_000_000_000, UTC))
+        body = request.body if plan.upload is None else await upload.body_of(plan)
         async with AsyncExitStack() as stack:
             response = await stack.enter_async_context(
-                transport.request(request.method, request.url, headers=headers, body=request.body)
+                transport.request(request.method, request.url, headers=headers, body=body)
             )
-            return await read_answer(plan, api, response, stack)
+            result = await read_answer(plan, api, response, stack)
+        if plan.access is Access.SECRET:
+            entry = load().entry(api.service, api.name)
+            result.secrets = secret_paths(api, entry, result.data) if entry else ()
+        return result
 
 
-def _found(action: str, served: frozenset[str] | None) -> tuple[ApiOperation, Entry]:
+def _found(action: str) -> tuple[ApiOperation, Entry]:
     found = known(action)
-    if found is None or (served is not None and found[0].service not in served):
+    if found is None:
         raise InvalidParamsError(
             f"`{shown(action)}` is not an operation of aws",
             fix="write `service:Operation` as botocore names them, as in `ecs:UpdateService`",

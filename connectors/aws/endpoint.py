@@ -25,7 +25,7 @@ from connectors.errors import InvalidParamsError
 _SUFFIXES: Final = (".amazonaws.com", ".api.aws", ".amazonaws.com.cn", ".api.amazonwebservices.com.cn")
 _HOST: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+", re.ASCII)
 """Rules put params into hosts; none of them may bring a user, a port or a path along."""
-_SCOPE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
+_SCOPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}", re.ASCII)
 """Names the vault signs for; two old services have capitals in theirs."""
 _SIGNATURE: Final = "sigv4"
 _PREFIXED_BY_RULES: Final = frozenset({"s3control"})
@@ -69,6 +69,11 @@ def endpoint_of(api: ApiOperation, params: JsonObject, region: str, override: st
     if parts.scheme != "https" or strange:
         raise InvalidParamsError(f"`{api.action}` has no endpoint of AWS in `{region}`")
     return Endpoint(f"https://{host}", found.signing_name, found.signing_region)
+
+
+def load_rules(service: str) -> None:
+    """Read the endpoint rules of a service, so that `endpoint_of` need not."""
+    _provider(service)
 
 
 def _prefix(api: ApiOperation, params: JsonObject) -> str:

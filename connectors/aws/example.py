@@ -53,10 +53,17 @@ _WORDS: Final = {
     ),
     "stateMachineVersionArn": "arn:aws:states:eu-central-1:123456789012:stateMachine:nightly:1",
     "stateMachineAliasArn": "arn:aws:states:eu-central-1:123456789012:stateMachine:nightly:live",
+    "serviceDeploymentArns": "arn:aws:ecs:eu-central-1:123456789012:service-deployment/main/web/1234abcd",
+    "serviceRevisionArns": "arn:aws:ecs:eu-central-1:123456789012:service-revision/main/web/1234",
+    "daemonDeploymentArns": "arn:aws:ecs:eu-central-1:123456789012:daemon-deployment/main/log/1234abcd",
+    "daemonRevisionArns": "arn:aws:ecs:eu-central-1:123456789012:daemon-revision/main/log/1234",
     "PolicySourceArn": "arn:aws:iam::123456789012:role/deployer",
 }
 """Values of members whose name says what they are in every service."""
 _OWN_WORDS: Final = {
+    "sts:TargetPrincipal": "123456789012",
+    "bedrock:jobArn": "arn:aws:bedrock:eu-central-1:123456789012:model-copy-job/1234abcd5678",
+    "bedrock:policyArn": "arn:aws:bedrock:eu-central-1:123456789012:automated-reasoning-policy/1234abcd5678",
     "lambda:Resource": "arn:aws:lambda:eu-central-1:123456789012:function:resize-images",
     "rds:ResourceName": "arn:aws:rds:eu-central-1:123456789012:db:orders",
     "rds:ResourceIdentifier": "arn:aws:rds:eu-central-1:123456789012:db:orders",

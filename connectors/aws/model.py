@@ -12,12 +12,16 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
-from botocore.loaders import Loader
 from botocore.model import OperationNotFoundError, ServiceModel
+
+from connectors.aws.model_files import new_loader, share_references
 
 MAX_MODELS: Final = 48
 """Services kept in memory; each takes 0.5 to 15 MB."""
+_in_memory: WeakValueDictionary[str, Service] = WeakValueDictionary()
+"""What the cache of `service` holds; it cannot be asked itself."""
 _TAG: Final = re.compile(r"<[^>]{0,200}>")
 _SENTENCE: Final = re.compile(r"(.{8,200}?[a-z0-9)])\.(?:\s|$)", re.DOTALL)
 _DOCUMENT_CHARS: Final = 800
@@ -58,7 +62,7 @@ class ApiOperation:
         return f"{self.service}:{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Service:
     """One service.
 
@@ -86,7 +90,7 @@ class Service:
 @lru_cache(maxsize=1)
 def service_names() -> frozenset[str]:
     """Return the name of every service, from the listing of botocore's folders."""
-    return frozenset(_loader().list_available_services("service-2"))
+    return frozenset(new_loader().list_available_services("service-2"))
 
 
 @lru_cache(maxsize=MAX_MODELS)
@@ -96,9 +100,16 @@ def service(name: str) -> Service:
     Args:
         name: One of `service_names`.
     """
-    data = _loader().load_service_model(name, "service-2")
+    data = new_loader().load_service_model(name, "service-2")
     _drop_documentation(data)
-    return Service(name, ServiceModel(data, name))
+    share_references(data)
+    found = _in_memory[name] = Service(name, ServiceModel(data, name))
+    return found
+
+
+def is_in_memory(name: str) -> bool:
+    """Tell whether the model of a service is there, so that looking at it reads no file."""
+    return name in _in_memory
 
 
 def operation(service_name: str, name: str) -> ApiOperation | None:
@@ -108,17 +119,12 @@ def operation(service_name: str, name: str) -> ApiOperation | None:
 
 def load_data(service_name: str, kind: str) -> Any:  # noqa: ANN401 - JSON has no useful static type
     """Return another data file of a service, as ``endpoint-rule-set-1``."""
-    return _loader().load_service_model(service_name, kind)
+    return new_loader().load_service_model(service_name, kind)
 
 
 def load_partitions() -> Any:  # noqa: ANN401 - JSON has no useful static type
     """Return botocore's table of partitions."""
-    return _loader().load_data("partitions")
-
-
-def _loader() -> Loader:
-    # A new one each time: it keeps whatever it has ever read.
-    return Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+    return new_loader().load_data("partitions")
 
 
 def _operation(service_name: str, model: Any, name: str) -> ApiOperation:  # noqa: ANN401 - botocore has no types

@@ -5,9 +5,9 @@ Looking at one row reads the model of its service; iterating, counting and askin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import cache, lru_cache
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache, partial
 from types import MappingProxyType
 from typing import Final
 
@@ -15,8 +15,10 @@ from connectors.aws.catalogue.data import load
 from connectors.aws.catalogue.model import AccessClass, Entry
 from connectors.aws.catalogue.overrides import OVERRIDES
 from connectors.aws.catalogue.overrides.table import Row
+from connectors.aws.endpoint import load_rules
 from connectors.aws.example import example_of
-from connectors.aws.model import ApiOperation, operation, service
+from connectors.aws.model import ApiOperation, is_in_memory, operation, service
+from connectors.aws.model_files import give_back_memory
 from connectors.aws.resource_names import resource_names
 from connectors.aws.schema import params_schema
 from connectors.aws.unserved import why_unserved
@@ -60,10 +62,7 @@ class OperationTable(LargeCatalogue):
 
     def __iter__(self) -> Iterator[str]:
         """Yield every canonical action in order."""
-        catalogue = load()
-        for name in sorted(catalogue.services()):
-            for each in catalogue.operations(name):
-                yield f"{name}:{each}"
+        return iter(_survey().permissions)
 
     def __len__(self) -> int:
         """Return how many operations there are."""
@@ -72,12 +71,43 @@ class OperationTable(LargeCatalogue):
     @property
     def permissions(self) -> Mapping[str, tuple[str, ...]]:
         """For each operation the actions it asks policy for; reads the compiled catalogue and no model."""
-        return PermissionTable()
+        return _survey().permissions
 
     @property
     def other_actions(self) -> frozenset[str]:
         """IAM actions no operation asks for: permissions that other calls need besides, and those of consoles."""
-        return _other_actions()
+        return _survey().others
+
+    def outline(self, action: str) -> Operation:
+        """Return what the compiled catalogue says of an operation; the summary is its name in words.
+
+        Raises:
+            KeyError: there is no such operation.
+        """
+        found = find(action)
+        entry = None if found is None else load().entry(*found)
+        if entry is None:
+            raise KeyError(action)
+        return Operation(
+            action=f"{entry.service}:{entry.operation}",
+            access=ACCESS[entry.access],
+            idempotent=entry.idempotent or bool(entry.token_member),
+            summary=f"{camel_words(entry.operation)} of {entry.service}",
+            resources=(),
+            params_schema={},
+            example={},
+            permissions=asked_actions(entry),
+        )
+
+    @property
+    def secret_operations(self) -> frozenset[str]:
+        """The operations whose answer holds secrets; reads the compiled catalogue and no model."""
+        return _secret_operations()
+
+    def loading(self, action: str) -> Callable[[], None] | None:
+        """Return what reads the model of an action's service; None when it is in memory, or there is no such action."""
+        found = find(action)
+        return None if found is None or is_in_memory(found[0]) else partial(_load, *found)
 
 
 @lru_cache(maxsize=_FOUND)
@@ -117,10 +147,41 @@ def prefixes() -> frozenset[str]:
 
 
 @cache
-def _other_actions() -> frozenset[str]:
+def _secret_operations() -> frozenset[str]:
     catalogue = load()
-    known = frozenset(chain.from_iterable(map(catalogue.iam_actions, catalogue.services())))
-    return known.difference(chain.from_iterable(PermissionTable().values()))
+    return frozenset(f"{name}:{each}" for name in catalogue.services() for each in catalogue.secret_operations(name))
+
+
+def _load(service_name: str, name: str) -> None:
+    operation(service_name, name)
+    load_rules(service_name)
+    give_back_memory()
+
+
+@dataclass(frozen=True, slots=True)
+class _Survey:
+    """All of AWS gone through once: names and what they ask for, without a row and without a model.
+
+    Args:
+        permissions: For each operation the actions it asks for, in order.
+        others: As `OperationTable.other_actions`.
+    """
+
+    permissions: Mapping[str, tuple[str, ...]]
+    others: frozenset[str]
+
+
+@cache
+def _survey() -> _Survey:
+    catalogue = load()
+    permissions: dict[str, tuple[str, ...]] = {}
+    known: set[str] = set()
+    for name in sorted(catalogue.services()):
+        known |= catalogue.other_actions(name)
+        for each, (actions, passes_roles) in catalogue.asked(name).items():
+            known.update(actions)
+            permissions[f"{name}:{each}"] = _asked(f"{name}:{each}", actions, passes_roles=passes_roles)
+    return _Survey(MappingProxyType(permissions), frozenset(known.difference(*permissions.values())))
 
 
 @cache
@@ -150,29 +211,14 @@ def _row(service_name: str, name: str) -> Operation:
 
 def asked_actions(entry: Entry) -> tuple[str, ...]:
     """Return every action the requirements of an operation can name, without reading its model."""
-    override = OVERRIDES.get(f"{entry.service}:{entry.operation}")
-    own = [need.action for need in override.needs] if isinstance(override, Row) else [p.action for p in entry.pairs]
-    return tuple(dict.fromkeys(own + [_PASS_ROLE] * bool(entry.role_members)))
+    mechanical = tuple(pair.action for pair in entry.pairs)
+    return _asked(f"{entry.service}:{entry.operation}", mechanical, passes_roles=bool(entry.role_members))
 
 
-class PermissionTable(Mapping[str, tuple[str, ...]]):
-    """As `OperationTable.permissions`."""
-
-    def __getitem__(self, action: str) -> tuple[str, ...]:
-        """Return the actions of an operation."""
-        found = find(action)
-        entry = None if found is None else load().entry(*found)
-        if entry is None:
-            raise KeyError(action)
-        return asked_actions(entry)
-
-    def __iter__(self) -> Iterator[str]:
-        """Yield every canonical action in order."""
-        return iter(OperationTable())
-
-    def __len__(self) -> int:
-        """Return how many operations there are."""
-        return _count()
+def _asked(action: str, mechanical: Iterable[str], *, passes_roles: bool) -> tuple[str, ...]:
+    override = OVERRIDES.get(action)
+    own = [need.action for need in override.needs] if isinstance(override, Row) else mechanical
+    return tuple(dict.fromkeys((*own, *[_PASS_ROLE] * passes_roles)))
 
 
 def is_idempotent(api: ApiOperation, entry: Entry) -> bool:

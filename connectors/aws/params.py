@@ -12,10 +12,12 @@ from typing import Any, Final
 from connectors.aws import quirks, s3
 from connectors.aws.model import ApiOperation
 from connectors.aws.places import refuse_misplaced
+from connectors.aws.repeated import extra_params
 from connectors.aws.routes import refuse_other_route
 from connectors.aws.shapes import canonical, decoded
+from connectors.aws.upload import check_together, declared
 from connectors.aws.words import json_type, shown
-from connectors.base import JsonObject
+from connectors.base import JsonObject, Upload
 from connectors.errors import InvalidParamsError
 
 REGION: Final = "Region"
@@ -32,11 +34,13 @@ class Checked:
         params: JSON form for the plan, times in UTC, without the body and the region.
         region: Region the call goes to.
         payload: The decoded body; None when the operation has none.
+        upload: The body that streams in while the request is sent; its payload is empty then.
     """
 
     params: JsonObject
     region: str
     payload: bytes | None
+    upload: Upload | None = None
 
 
 def takes_region(api: ApiOperation) -> bool:
@@ -46,7 +50,7 @@ def takes_region(api: ApiOperation) -> bool:
 
 def accepted(api: ApiOperation) -> list[str]:
     """Return the names of all params an operation takes here."""
-    names = set(api.members) | ({REGION} if takes_region(api) else set())
+    names = {*api.members, *extra_params(api)} | ({REGION} if takes_region(api) else set())
     return sorted(names - s3.REFUSED_MEMBERS if api.service == s3.NAME else names)
 
 
@@ -65,11 +69,15 @@ def check_params(api: ApiOperation, params: JsonObject, regions: list[str]) -> C
     if REGION in params and takes_region(api):
         region = _region(params[REGION], regions)
         given = {name: value for name, value in params.items() if name != REGION}
-    payload = None
+    payload, upload = None, None
     if api.payload:
-        payload = _body(api, given)
+        body = _body(api, given)
+        payload, upload = (b"", body) if isinstance(body, Upload) else (body, None)
         given = {name: value for name, value in given.items() if name != api.payload}
-    return Checked(check_members(api, given, payload=payload), region, payload)
+    checked = check_members(api, given, payload=payload)
+    if upload is not None:
+        check_together(checked, upload)
+    return Checked(checked, region, payload, upload)
 
 
 def check_members(api: ApiOperation, params: JsonObject, *, payload: bytes | None) -> JsonObject:
@@ -113,11 +121,13 @@ def _member(api: ApiOperation, name: str, value: Any) -> Any:  # noqa: ANN401 - 
     return checked
 
 
-def _body(api: ApiOperation, params: JsonObject) -> bytes | None:
-    """Return the bytes of the body; nothing given is no bytes, and a body that must be given is missed later."""
+def _body(api: ApiOperation, params: JsonObject) -> bytes | Upload | None:
+    """Return the body or its declaration; nothing given is no bytes, and a body that must be given is missed later."""
     value = params.get(api.payload)
     if api.payload not in params:
         return None if api.payload in api.required else b""
+    if type(value) is dict:
+        return declared(api, value)
     if type(value) is not str:
         raise InvalidParamsError(f"`{api.payload}` must be a string in base64, found {json_type(value)}")
     return decoded(value, api.payload)

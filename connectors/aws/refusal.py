@@ -35,7 +35,7 @@ PARSER_FAULTS: Final = (
 """What botocore's parsers raise on an answer of any bytes."""
 _MAX_ERROR_BYTES: Final = 64 << 10
 _MAX_WORDS: Final = 300
-_THROTTLED: Final = frozenset(
+THROTTLED: Final = frozenset(
     {
         "SlowDown",
         "Throttling",
@@ -67,7 +67,7 @@ async def refuse(plan: Plan, protocol: str, response: UpstreamResponse) -> NoRet
         document = b""  # the status line has said enough
     code, message = _error_of(protocol, status, headers, document)
     unclear = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT
-    if unclear and plan.access is not Access.READ and code not in _THROTTLED:
+    if unclear and plan.access is not Access.READ and code not in THROTTLED:
         raise OutcomeUnknownError(f"{plan.call['service']} answered {status} `{shown(code)}` to a write")
     raise UpstreamRefusedError(
         message + _region_hint(plan, headers),

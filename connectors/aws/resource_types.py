@@ -20,6 +20,8 @@ _COMMON: Final[Mapping[str, str]] = MappingProxyType(
 
 _S3: Final = "arn:{partition}:s3:::"
 _IAM: Final = "arn:{partition}:iam::{account}:"
+_MAKES_INSTANCES: Final = "CreateDBInstance* ModifyDBInstance RestoreDBInstance*"
+_MAKES_CLUSTERS: Final = "CreateDBCluster ModifyDBCluster RestoreDBCluster*"
 _MODELS: Final = "arn:{partition}:bedrock:{region}::"
 
 
@@ -116,11 +118,38 @@ RESOURCE_TYPES: Final = (
     _row(
         "lambda/alias",
         (_regional("lambda"), "function:{function}:{alias}"),
-        "InvokeFunction* GetFunction* AddPermission RemovePermission GetPolicy *ProvisionedConcurrency* "
-        "Publish* Update* *Alias*",
+        "InvokeFunction* GetFunction* DeleteFunction* *FunctionScalingConfig AddPermission RemovePermission GetPolicy "
+        "*ProvisionedConcurrency* Publish* Update* *Alias*",
         function="resize-images",
         alias="live",
     ),
+    _row("lambda/layer", (_regional("lambda"), "layer:{layer=**}"), "PublishLayerVersion", layer="tools"),
+    _row(
+        "lambda/code-signing",
+        (_regional("lambda"), "code-signing-config:{config}"),
+        "ListFunctionsByCodeSigningConfig PutFunctionCodeSigningConfig UpdateCodeSigningConfig",
+        config="csc-0123456789abcdef0",
+    ),
+    _row(
+        "lambda/event-source",
+        (_regional("lambda"), "event-source-mapping:{mapping}"),
+        "UpdateEventSourceMapping",
+        mapping="1234abcd-12ab-34cd-56ef-1234567890ab",
+    ),
+    _row(
+        "lambda/capacity-provider",
+        (_regional("lambda"), "capacity-provider:{provider}"),
+        "ListFunctionVersionsByCapacityProvider UpdateCapacityProvider",
+        provider="main",
+    ),
+    _row("lambda/microvm-image", (_regional("lambda"), "microvm-image:{image}"), "UpdateMicrovmImage*", image="tools"),
+    _row(
+        "lambda/network-connector",
+        (_regional("lambda"), "network-connector:{connector}"),
+        "UpdateNetworkConnector",
+        connector="main",
+    ),
+    _row("lambda/web-function", (_regional("lambda"), "web-function/{function=**}"), "*WebFunction*", function="shop"),
     _row(
         "rds/db",
         (_regional("rds"), "db:{db}"),
@@ -131,9 +160,28 @@ RESOURCE_TYPES: Final = (
     _row(
         "rds/cluster",
         (_regional("rds"), "cluster:{cluster}"),
-        "CreateDBCluster DeleteDBCluster DescribeDBClusters ModifyDBCluster RebootDBCluster StartDBCluster "
-        "StopDBCluster FailoverDBCluster RestoreDBCluster* rds-data:*",
+        "CreateDBCluster CreateDBInstance* DeleteDBCluster DescribeDBClusters ModifyDBCluster RebootDBCluster "
+        "StartDBCluster StopDBCluster FailoverDBCluster RestoreDBCluster* rds-data:*",
         cluster="orders",
+    ),
+    _row(
+        "rds/global-cluster",
+        ("arn:{partition}:rds::{account}:", "global-cluster:{cluster}"),
+        "CreateDBCluster",
+        cluster="orders",
+    ),
+    *(
+        _row(f"rds/{kind}", (_regional("rds"), f"{kind}:{{{name}=**}}"), actions, **{name: "orders"})
+        for kind, name, actions in (
+            ("og", "group", f"{_MAKES_INSTANCES} {_MAKES_CLUSTERS}"),
+            ("pg", "group", _MAKES_INSTANCES),
+            ("cluster-pg", "group", _MAKES_CLUSTERS),
+            ("subgrp", "group", f"{_MAKES_INSTANCES} {_MAKES_CLUSTERS}"),
+            ("secgrp", "group", "CreateDBInstance* ModifyDBInstance"),
+            ("snapshot", "snapshot", "CreateDBSnapshot DeleteDBInstance RestoreDBInstance* RestoreDBCluster*"),
+            ("cluster-snapshot", "snapshot", "DeleteDBCluster RestoreDBInstance* RestoreDBCluster*"),
+            ("auto-backup", "backup", "RestoreDBInstance* RestoreDBCluster*"),
+        )
     ),
     _row(
         "dms/task",
@@ -161,6 +209,12 @@ RESOURCE_TYPES: Final = (
         index="by-city",
     ),
     _row("secretsmanager/secret", (_regional("secretsmanager"), "secret:{name=**}"), "*", name="prod/orders-AbCdEf"),
+    _row(
+        "ssm/public-parameter",
+        ("arn:{partition}:ssm:{region}::", "parameter/{parameter=**}"),
+        "GetParameter GetParameterHistory GetParameters GetParametersByPath",
+        parameter="aws/service/ami-amazon-linux-latest",
+    ),
     _row("ssm/parameter", (_regional("ssm"), "parameter/{parameter=**}"), "*Parameter*", parameter="prod/orders/url"),
     _row(
         "kms/key",
@@ -177,6 +231,12 @@ RESOURCE_TYPES: Final = (
         "StartQuery *RetentionPolicy *SubscriptionFilter* *MetricFilter*",
         group="/aws/lambda/resize-images",
     ),
+    _row(
+        "logs/destination",
+        (_regional("logs"), "destination:{destination}"),
+        "PutSubscriptionFilter",
+        destination="audit",
+    ),
     _row("sqs/queue", (_regional("sqs"), "{queue}"), "*", queue="orders"),
     _row(
         "sns/topic",
@@ -184,6 +244,7 @@ RESOURCE_TYPES: Final = (
         "Publish Subscribe ConfirmSubscription *Topic* *Permission",
         topic="alerts",
     ),
+    _row("sns/endpoint", (_regional("sns"), "endpoint/{endpoint=**}"), "Publish", endpoint="GCM/app/1234abcd"),
     _row(
         "bedrock/foundation-model",
         (_MODELS, "foundation-model/{model=**}"),
@@ -195,5 +256,32 @@ RESOURCE_TYPES: Final = (
         (_regional("bedrock"), "inference-profile/{profile=**}"),
         "InvokeModel* GetInferenceProfile",
         profile="eu.anthropic.claude-sonnet-4-20250514-v1:0",
+    ),
+    *(
+        _row(f"bedrock/{kind}", (_regional("bedrock"), f"{kind}/{{{name}=**}}"), "InvokeModel*", **{name: "orders"})
+        for kind, name in (
+            ("application-inference-profile", "profile"),
+            ("custom-model", "model"),
+            ("custom-model-deployment", "deployment"),
+            ("default-prompt-router", "router"),
+            ("imported-model", "model"),
+            ("marketplace", "model"),
+            ("prompt", "prompt"),
+            ("prompt-router", "router"),
+            ("provisioned-model", "model"),
+        )
+    ),
+    _row("bedrock/endpoint", (_regional("sagemaker"), "endpoint/{endpoint}"), "InvokeModel*", endpoint="orders"),
+    _row(
+        "ecs/gateway",
+        (_regional("ecs"), "gateway/{gateway=**}"),
+        "AssociateGatewayWithCluster DisassociateGatewayFromCluster ListGatewayClusterAssociations",
+        gateway="main/1234abcd",
+    ),
+    _row(
+        "iam/role-template",
+        ("arn:{partition}:iam::aws:", "role-template/{template=**}"),
+        "GetRoleTemplateVersion",
+        template="tools/deployer:1",
     ),
 )

@@ -76,6 +76,7 @@ _LISTED_NAMES: Final = (
     ("Versions", "Key"),
     ("DeleteMarkers", "Key"),
     ("CommonPrefixes", "Prefix"),
+    ("Uploads", "Key"),
 )
 
 

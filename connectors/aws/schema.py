@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from connectors.aws import s3
 from connectors.aws.model import ApiOperation
-from connectors.aws.params import accepted
+from connectors.aws.params import REGION, accepted
+from connectors.aws.repeated import schema_of
 from connectors.base import JsonObject
 
 _SCALARS: Final[dict[str, JsonObject]] = {
@@ -32,10 +33,15 @@ def params_schema(api: ApiOperation) -> JsonObject:
     """Return the JSON Schema of an operation's params."""
     definitions: dict[str, JsonObject] = {}
     properties = {
-        name: dict(_REGION) if name not in api.members else _param(api, name, definitions) for name in accepted(api)
+        name: _param(api, name, definitions) if name in api.members else _ours(api, name) for name in accepted(api)
     }
     schema = _closed(properties, api.required)
     return {**schema, "$defs": dict(sorted(definitions.items()))} if definitions else schema
+
+
+def _ours(api: ApiOperation, name: str) -> JsonObject:
+    """Return the schema of a param that the API does not have."""
+    return dict(_REGION) if name == REGION else schema_of(api, name)
 
 
 def _param(api: ApiOperation, name: str, definitions: dict[str, JsonObject]) -> JsonObject:

@@ -51,7 +51,8 @@ def _of_bucket(api: ApiOperation, checked: Checked) -> str:
     if "VersionId" in params:
         place += f" version {shown(params['VersionId'])}"
     if checked.payload is not None:
-        place = f"{len(checked.payload)} bytes to {place}"
+        size = len(checked.payload) if checked.upload is None else checked.upload.size_bytes
+        place = f"{size} bytes to {place}"
     if s3.is_copy(api):
         source = params["CopySource"]
         place = f"s3://{source['Bucket']}/{shown(source['Key'])} to {place}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connectors.aws import s3
-from connectors.aws.catalogue.model import AccessClass, Entry
+from connectors.aws.catalogue.model import Entry
 from connectors.aws.model import ApiOperation
 
 _UNSIGNED = "smithy.api#noAuth"
@@ -22,7 +22,6 @@ def why_unserved(api: ApiOperation, entry: Entry) -> str:
         return "it is not signed, so that nobody could tell who asks"
     if entry.event_stream or api.model.has_event_stream_input or api.model.has_event_stream_output:
         return "it speaks in a stream of events"
-    if entry.returns_secrets or entry.access is AccessClass.SECRET:
-        # A rule will be able to grant it; until then nothing hands a credential on.
-        return "its answer holds credentials or secrets"
+    if api.streams and entry.returns_secrets:
+        return "its answer streams and holds secrets, which could not be sealed"
     return ""

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from botocore.exceptions import BotoCoreError
 
-from connectors.aws import quirks, s3
+from connectors.aws import quirks, s3, upload
 from connectors.aws.checksum import checksum_headers
 from connectors.aws.codec import serializer
 from connectors.aws.model import ApiOperation, operation
@@ -42,8 +42,8 @@ class WireRequest:
         path: Encoded path, as it is sent.
         query: Encoded query in canonical order, may be empty.
         headers: Lower-case names, without ``host``.
-        body: Whole body.
-        payload_sha256: Hex digest of the body.
+        body: Whole body; empty when it streams in.
+        payload_sha256: Hex digest of the body, or the marker S3 takes for one of a body that streams in.
         region: Region of the credential scope.
         service: Service of the credential scope.
     """
@@ -95,7 +95,7 @@ def build_request(plan: Plan) -> WireRequest:
         params = check_members(api, call["params"], payload=plan.payload if api.payload else None)
         made = serializer(api.protocol).serialize_to_request(_native(api, params, plan.payload), api.model)
         path = made["url_path"] if call["path_style"] else _without_bucket(made["url_path"], params["Bucket"])
-        return _request(api, call, made, path)
+        return _request(api, plan, made, path)
     except (BotoCoreError, InvalidParamsError, KeyError, TypeError, ValueError, AttributeError, OverflowError):
         # No chaining: botocore puts the values into its message.
         raise NotSentError("the plan does not fit the model of the operation") from None
@@ -147,12 +147,16 @@ def _native(api: ApiOperation, params: JsonObject, payload: bytes) -> dict[str, 
     return values
 
 
-def _request(api: ApiOperation, call: JsonObject, made: dict[str, Any], path: str) -> WireRequest:
-    body = _body(api, made["body"])
+def _request(api: ApiOperation, plan: Plan, made: dict[str, Any], path: str) -> WireRequest:
+    call, body = plan.call, _body(api, made["body"])
     headers = {key.lower(): str(value) for key, value in made["headers"].items()} | quirks.headers(api)
-    headers |= checksum_headers(api, call["params"], headers, body)
     path, _, inline = path.partition("?")
-    payload_sha256 = hashlib.sha256(body).hexdigest() if body else EMPTY_SHA256
+    if plan.upload is None:
+        headers |= checksum_headers(api, call["params"], headers, body)
+        payload_sha256 = hashlib.sha256(body).hexdigest() if body else EMPTY_SHA256
+    else:
+        headers |= upload.headers_of(plan.upload, headers)
+        payload_sha256 = upload.signed_as(plan.upload)
     if headers.pop(_DIGEST, payload_sha256) != payload_sha256:
         raise ValueError("the digest that was planned is not that of the body")
     return WireRequest(

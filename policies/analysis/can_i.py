@@ -40,6 +40,7 @@ class Grant:
         never: Patterns inside that are denied.
         only: Patterns of a boundary or session that hold it narrower; empty when none does.
         conditional: True when the example takes conditions to hold or fail.
+        returns_secrets: True when what they do returns secrets.
         values: Values of variables that the example takes.
     """
 
@@ -53,6 +54,7 @@ class Grant:
     only: tuple[str, ...] = ()
     conditional: bool = False
     values: Mapping[str, str] = field(default_factory=lambda: NO_VALUES)
+    returns_secrets: bool = False
 
 
 def can_i(policy: LayeredPolicy, catalogue: Catalogue = UNCHECKED, action: str | None = None) -> tuple[Grant, ...]:
@@ -69,7 +71,10 @@ def can_i(policy: LayeredPolicy, catalogue: Catalogue = UNCHECKED, action: str |
         if one.layer is not Layer.AGENT:
             continue
         for grant in (grant for rule in one.rules if rule.effect is not Effect.DENY for grant in finder.grants(rule)):
-            key = (id(grant.rule), grant.resource, grant.effect, grant.asks, grant.never, grant.only, grant.conditional)
+            key = (
+                id(grant.rule), grant.resource, grant.effect, grant.asks, grant.never, grant.only, grant.conditional,
+                grant.returns_secrets,
+            )  # fmt: skip
             known = found.get(key)
             actions = grant.actions if known is None else (*known.actions, *grant.actions)
             found[key] = replace(known or grant, actions=tuple(dict.fromkeys(actions)))
@@ -77,24 +82,32 @@ def can_i(policy: LayeredPolicy, catalogue: Catalogue = UNCHECKED, action: str |
 
 
 class _Finder:
-    __slots__ = ("_catalogue", "_comparison", "_patterns", "_values", "_wanted", "sets")
+    __slots__ = ("_catalogue", "_comparisons", "_patterns", "_values", "_wanted", "sets")
 
     def __init__(self, policy: LayeredPolicy, catalogue: Catalogue, action: str | None) -> None:
         self.sets = [layer.policy for layer in policy.layers]
         self._catalogue = catalogue
         self._values = {"agent.id": policy.agent}
-        self._comparison = Comparison((), self.sets, known=catalogue.actions, values=self._values)
+        self._comparisons = {
+            secrets: Comparison((), self.sets, known=catalogue.actions, values=self._values, secrets=secrets)
+            for secrets in (False, True)
+        }
         self._patterns = frozenset(pattern for one in self.sets for rule in one.rules for pattern in rule.actions)
         self._wanted = action
 
     def grants(self, rule: Rule) -> Iterator[Grant]:
         """Yield what one rule of the agent grants in the end."""
         for same in classes_of(rule.actions, self._patterns, self._catalogue.actions):
-            actions = self._shown(rule, same)
-            if actions:
+            shown = self._shown(rule, same)
+            for secrets in (False, True) if rule.returns_secrets else (False,):
+                actions = tuple(name for name in shown if self._catalogue.returns_secrets(name) is secrets)
+                if not actions:
+                    continue
+                name = actions[0] if secrets else same.action
                 for resource in rule.resources:
-                    lead = replace(rule, actions=(same.action,), resources=(resource,))
-                    yield from self._granted(rule, lead, same, actions)
+                    lead = replace(rule, actions=(name,), resources=(resource,))
+                    for grant in self._granted(rule, lead, same, self._comparisons[secrets]):
+                        yield replace(grant, actions=actions, returns_secrets=secrets)
 
     def _shown(self, rule: Rule, same: ActionClass) -> tuple[str, ...]:
         members = same.members if self._catalogue.actions is not None else rule.actions
@@ -103,17 +116,17 @@ class _Finder:
         matches = compile_pattern(self._wanted).matches
         return tuple(name for name in members if matches(name) or name == self._wanted)
 
-    def _granted(self, rule: Rule, lead: Rule, same: ActionClass, actions: tuple[str, ...]) -> Iterator[Grant]:
-        found, decided = self._mildest(lead)
+    def _granted(self, rule: Rule, lead: Rule, same: ActionClass, comparison: Comparison) -> Iterator[Grant]:
+        found, decided = self._mildest(lead, comparison)
         if found is None and decided:
             return
         resource = lead.resources[0]
         # A search that gave up says what the rule says, and that it is not sure.
         allowed = rule.effect is Effect.ALLOW if found is None else found.change == _ALLOWED
-        shown = None if found is None else in_words(self._comparison, lead, found, self._catalogue)
+        shown = None if found is None else in_words(comparison, lead, found, self._catalogue)
         speaking = [rule for one in self.sets for rule in one.rules if same.patterns & set(rule.actions)]
         yield Grant(
-            actions,
+            same.members,
             resource,
             Effect.ALLOW if allowed else Effect.REQUIRE_APPROVAL,
             rule,
@@ -125,16 +138,16 @@ class _Finder:
             NO_VALUES if shown is None else shown.values,
         )
 
-    def _mildest(self, lead: Rule) -> tuple[Found | None, bool]:
+    def _mildest(self, lead: Rule, comparison: Comparison) -> tuple[Found | None, bool]:
         """Return a requirement that is permitted, without asking if there is one, and whether the search was done."""
         best = _ASKED if lead.effect is Effect.REQUIRE_APPROVAL else _ALLOWED
         example = Found(example_of(lead, self._catalogue), best, {}, self._values)
-        if self._comparison.confirms(example):
+        if comparison.confirms(example):
             return example, True
         decided = True
         # What is allowed without asking where this rule asks is allowed by another one, which says so itself.
         for change in dict.fromkeys((best, _ASKED)):
-            findings = self._comparison.search(lead, (change,))
+            findings = comparison.search(lead, (change,))
             decided = decided and findings.decided
             if findings.found:
                 return findings.found[change], decided

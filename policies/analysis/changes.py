@@ -52,7 +52,7 @@ class ChangedRule:
 
 
 _Language = tuple[Layer, int, Effect, frozenset[str], frozenset[str]]
-_Key = tuple[_Language, Terms]
+_Key = tuple[_Language, Terms, bool]
 
 
 def changed_rules(old: Sequence[PolicySet], new: Sequence[PolicySet]) -> list[ChangedRule]:
@@ -68,18 +68,22 @@ def changed_terms(old: Sequence[PolicySet], new: Sequence[PolicySet]) -> Iterato
     before, after = _by_language(old), _by_language(new)
     for language, rules in after.items():
         was = before.get(language, [])
-        known, kept = ({(terms_of(rule), rule.approval) for rule in side} for side in (was, rules))
-        fresh = [rule for rule in rules if (terms_of(rule), rule.approval) not in known]
-        gone = [rule for rule in was if (terms_of(rule), rule.approval) not in kept]
+        known, kept = (set(map(_terms, side)) for side in (was, rules))
+        fresh = [rule for rule in rules if _terms(rule) not in known]
+        gone = [rule for rule in was if _terms(rule) not in kept]
         yield from zip(gone, fresh, strict=False)
 
 
 def loosens(old: Rule, new: Rule) -> bool:
     """Tell whether the new terms of a rule let more through, or ask less of those who answer."""
     stricter, looser = (new, old) if old.effect is Effect.DENY else (old, new)
-    if not implied(terms_of(stricter), terms_of(looser)):
+    if not implied(terms_of(stricter), terms_of(looser)) or (new.returns_secrets and not old.returns_secrets):
         return True
     return old.approval is not None and new.approval is not None and _asks_less(old.approval, new.approval)
+
+
+def _terms(rule: Rule) -> tuple[Terms, ApprovalTerms | None, bool]:
+    return terms_of(rule), rule.approval, rule.returns_secrets
 
 
 def _asks_less(old: ApprovalTerms, new: ApprovalTerms) -> bool:
@@ -103,7 +107,7 @@ def _layers(old: Sequence[PolicySet], new: Sequence[PolicySet]) -> Iterator[Chan
 
 
 def _rules(side: Sequence[PolicySet]) -> dict[_Key, Rule]:
-    return {(language, terms_of(rule, language[0])): rule for language, rule in _languages(side)}
+    return {(language, terms_of(rule, language[0]), rule.returns_secrets): rule for language, rule in _languages(side)}
 
 
 def _by_language(side: Sequence[PolicySet]) -> Mapping[_Language, list[Rule]]:

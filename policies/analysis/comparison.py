@@ -7,6 +7,9 @@ there.
 
 A variable whose value is not known is taken as a value that no rule spells out, and then as the first
 `policies.analysis.arena.MAX_VALUES` values that rules near the lead do spell out, one variable at a time.
+
+Requests that return secrets are asked of one more layer (`policies.lookup.secrets`). Where it is not known whether they
+do, that layer allows everything while the term `policies.analysis.terms.Harmless` holds.
 """
 
 from __future__ import annotations
@@ -20,9 +23,10 @@ from policies.analysis.arena import Arena, Block, World
 from policies.analysis.languages import NO_VALUES, Automaton, Tokens, unknowns, word_of
 from policies.analysis.levels import Level, Voice, can_reach, level_of
 from policies.analysis.scenarios import Scenario, scenarios
-from policies.analysis.terms import ALWAYS, restricts, terms_of
+from policies.analysis.terms import ALWAYS, Harmless, Terms, restricts, terms_of
 from policies.analysis.walk import BUDGET, UndecidedError, Word, walk
-from policies.model import Effect, PolicySet, Requirement, Rule
+from policies.lookup.secrets import grants_secrets, secrets_of
+from policies.model import Effect, Layer, PolicySet, Requirement, Rule, Span
 from policies.patterns.pattern import compile_pattern
 
 Change = tuple[Level, Level]
@@ -30,6 +34,10 @@ Change = tuple[Level, Level]
 
 _STYLES: Final = ("{}", "some-{}", "x")
 """How a value is made up for a variable that could have any; the first that no rule minds is taken."""
+
+_HARMLESS: Final[Terms] = frozenset({Harmless()})
+_EVERYTHING: Final = Rule("", Effect.ALLOW, ("*",), ("**",), Span("", 0))
+"""What the layer that grants secrets says of a request that returns none."""
 
 _OLD: Final = 0
 _NEW: Final = 1
@@ -73,6 +81,7 @@ class Comparison:
         new: Layers as they are to be.
         known: Actions that can be asked for; None when that is not known.
         values: Variables whose value is known.
+        secrets: Whether the requests return secrets; None when both kinds are looked at.
     """
 
     __slots__ = ("_arenas", "_known", "_sides", "_values", "_voices")
@@ -84,17 +93,18 @@ class Comparison:
         *,
         known: Collection[str] | None = None,
         values: Mapping[str, str] = NO_VALUES,
+        secrets: bool | None = False,
     ) -> None:
-        self._sides = tuple(tuple(policy.layer for policy in side) for side in (old, new))
         self._known = known
         self._values = values
         self._arenas: dict[frozenset[str], Arena] = {}
         self._voices: dict[str, list[Voice]] = {}
-        for side, policies in enumerate((old, new)):
-            for number, policy in enumerate(policies):
-                for rule in policy.rules:
-                    terms, takes = terms_of(rule, policy.layer), restricts(rule, policy.layer)
-                    self._add(Voice(side, number, rule.effect, terms, takes, rule))
+        # While no rule grants secrets, both sides deny them all.
+        either = secrets is None and any(map(grants_secrets, _rules(old, new)))
+        self._sides = tuple(
+            tuple(self._hear(side, policies, secrets=either or bool(secrets), either=either))
+            for side, policies in enumerate((old, new))
+        )
 
     def search(
         self, lead: Rule, changes: Collection[Change], *, shapes: Sequence[Tokens] = (), budget: int = BUDGET
@@ -147,6 +157,20 @@ class Comparison:
     def confirms(self, found: Found) -> bool:
         """Tell whether the sides decide a requirement as a finding says."""
         return self.change_at(found.requirement, found.scenario, found.values) == found.change
+
+    def _hear(self, side: int, policies: Sequence[PolicySet], *, secrets: bool, either: bool) -> Iterator[Layer]:
+        """Take the rules of one side in, and yield its layers."""
+        number = 0
+        for policy in policies:
+            own = secrets and policy.layer is Layer.AGENT
+            for asked in (policy, secrets_of(policy)) if own else (policy,):
+                for rule in asked.rules:
+                    terms, takes = terms_of(rule, policy.layer), restricts(rule, policy.layer)
+                    self._add(Voice(side, number, rule.effect, terms, takes, rule))
+                yield policy.layer
+                number += 1
+            if own and either:
+                self._add(Voice(side, number - 1, Effect.ALLOW, _HARMLESS, False, _EVERYTHING))  # noqa: FBT003 - fields
 
     def _add(self, voice: Voice) -> None:
         for action in voice.rule.actions:
@@ -230,6 +254,10 @@ class Comparison:
 
 def _voices_of(blocks: Sequence[Block], numbers: Iterable[int]) -> list[Voice]:
     return [voice for number in sorted(numbers) for voice in blocks[number].voices]
+
+
+def _rules(*sides: Sequence[PolicySet]) -> Iterator[Rule]:
+    return (rule for side in sides for policy in side for rule in policy.rules)
 
 
 def _is_sure_denial(block: Block) -> bool:

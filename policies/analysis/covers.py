@@ -86,7 +86,7 @@ class CoverIndex:
         rules: The rules; a number is a place in it.
     """
 
-    __slots__ = ("_actions", "_by_action", "_memo", "_patterns")
+    __slots__ = ("_actions", "_automata", "_by_action", "_by_service", "_memo")
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._by_action: dict[str, PatternTree] = {}
@@ -96,7 +96,10 @@ class CoverIndex:
                 tree = self._by_action.setdefault(action, PatternTree())
                 for resource in rule.resources:
                     tree.add(read(resource) or (), number)
-        self._patterns = tuple(self._by_action)
+        self._by_service: dict[str, list[str]] = {}
+        for pattern in self._by_action:
+            self._by_service.setdefault(pattern.partition(":")[0], []).append(pattern)
+        self._automata: dict[str, tuple[list[str], Automaton]] = {}
         self._actions: dict[str, tuple[PatternTree, ...]] = {}
 
     def covering(self, rule: Rule) -> frozenset[int]:
@@ -119,7 +122,14 @@ class CoverIndex:
 
     def _trees(self, action: str) -> tuple[PatternTree, ...]:
         if action not in self._actions:
-            automaton = Automaton([read(pattern) or () for pattern in self._patterns])
+            patterns, automaton = self._of_service(action.partition(":")[0])
             wide = automaton.run(stand_in(read(action) or ()))
-            self._actions[action] = tuple(self._by_action[self._patterns[number]] for number in sorted(wide))
+            self._actions[action] = tuple(self._by_action[patterns[number]] for number in sorted(wide))
         return self._actions[action]
+
+    def _of_service(self, service: str) -> tuple[list[str], Automaton]:
+        """Return the action patterns that can cover one of a service, which are its own and those of all services."""
+        if service not in self._automata:
+            patterns = [*self._by_service.get(service, ()), *(self._by_service.get("*", ()) if service != "*" else ())]
+            self._automata[service] = patterns, Automaton([read(pattern) or () for pattern in patterns])
+        return self._automata[service]

@@ -18,6 +18,8 @@ from policies.analysis.comparison import Change, Comparison, Found
 from policies.analysis.languages import NO_VALUES
 from policies.analysis.levels import Level
 from policies.analysis.readable import example_of, in_words
+from policies.analysis.scenarios import Holds
+from policies.analysis.terms import Harmless
 from policies.analysis.walk import BUDGET
 from policies.model import Effect, PolicySet, Requirement, Rule
 from policies.resources.catalogue import UNCHECKED, Catalogue
@@ -62,6 +64,7 @@ class Difference:
         added: Whether that rule is there now; False for one that is gone.
         widens: Whether the agent may do more, or with less asking.
         conditional: Whether it takes conditions to hold or fail.
+        returns_secrets: Whether it is so for requests that return secrets only.
         values: Values of variables that the example takes.
     """
 
@@ -74,6 +77,7 @@ class Difference:
     added: bool
     widens: bool
     conditional: bool = False
+    returns_secrets: bool = False
     values: Mapping[str, str] = field(default_factory=lambda: NO_VALUES)
 
 
@@ -100,7 +104,7 @@ def diff(
         sides = old.get(agent, ()), new.get(agent, ())
         changed = changed_rules(*sides)
         if changed:
-            comparison = Comparison(*sides, known=catalogue.actions, values={"agent.id": agent})
+            comparison = Comparison(*sides, known=catalogue.actions, values={"agent.id": agent}, secrets=None)
             found.extend(each for one in changed for each in _of_rule(agent, one, comparison, catalogue, budget))
         found.extend(_of_terms(agent, *pair, catalogue) for pair in changed_terms(*sides))
     return tuple(found)
@@ -136,7 +140,8 @@ def _of_rule(
             rule=changed.rule,
             added=changed.added,
             widens=kind in _WIDENING,
-            conditional=bool(shown.scenario),
+            conditional=bool(shown.scenario.keys() - {Harmless()}),
+            returns_secrets=shown.scenario.get(Harmless()) is Holds.NO,
             values=shown.values,
         )
     if not findings.decided and not findings.found:

@@ -13,6 +13,7 @@ from typing import Final
 from policies.analysis.lint_pairs import Neighbours, under_other_layers
 from policies.analysis.lint_people import lint_people
 from policies.analysis.lint_rules import RuleLinter
+from policies.analysis.lint_secrets import SecretsLinter
 from policies.analysis.remarks import SEVERITIES, Code, Lint
 from policies.errors import quote
 from policies.model import Assurance, Effect, Layer, PolicySet
@@ -40,7 +41,7 @@ def lint(
         surfaces: How surely people are known where they can answer.
         now_ns: The moment, nanoseconds since the epoch, UTC; None leaves ends of rules unlooked at.
     """
-    linter = RuleLinter(catalogue, now_ns)
+    linter, secrets = RuleLinter(catalogue, now_ns), SecretsLinter(catalogue)
     layers = {id(policy): policy for layers in policies.values() for policy in layers}
     known = {key: Neighbours(policy) for key, policy in layers.items()}
     found: list[Lint] = []
@@ -48,6 +49,8 @@ def lint(
         found.extend(known[key].lint())
         for rule in policy.rules:
             found.extend(linter.lint(rule))
+            if policy.layer is Layer.AGENT:
+                found.extend(secrets.lint(rule))
             if approvers is not None:
                 found.extend(lint_people(rule, approvers, surfaces))
     for agent, own in policies.items():

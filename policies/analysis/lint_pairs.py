@@ -61,7 +61,9 @@ class Neighbours:
         return back and any(self._rules[number] is rule for number in self._index.covering(other))
 
     def _implied(self, wide: Rule, narrow: Rule) -> bool:
-        """Tell whether one rule's conditions hold whenever another one's do."""
+        """Tell whether one rule speaks whenever another one does: by its conditions, and of secrets."""
+        if narrow.returns_secrets and not wide.returns_secrets and wide.effect is not Effect.DENY:
+            return False
         return implied(terms_of(wide, self.layer), terms_of(narrow, self.layer))
 
 

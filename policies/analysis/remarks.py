@@ -33,6 +33,8 @@ class Code(StrEnum):
     NOBODY_APPROVES = "nobody-approves"
     ONE_APPROVER = "one-approver"
     NO_GRANT = "no-grant"
+    NO_SECRET = "no-secret"  # noqa: S105 - a code
+    SECRET_WITHHELD = "secret-withheld"  # noqa: S105 - a code
     LOOK_ALIKE = "look-alike"
 
 
@@ -50,6 +52,8 @@ SEVERITIES: Final = MappingProxyType(
         Code.NOBODY_APPROVES: Severity.ERROR,
         Code.ONE_APPROVER: Severity.WARNING,
         Code.NO_GRANT: Severity.INFO,
+        Code.NO_SECRET: Severity.INFO,
+        Code.SECRET_WITHHELD: Severity.WARNING,
         Code.LOOK_ALIKE: Severity.WARNING,
     }
 )

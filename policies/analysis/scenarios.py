@@ -13,7 +13,7 @@ from enum import IntEnum
 from itertools import permutations, product
 from typing import Final
 
-from policies.analysis.terms import ALWAYS, Term, Terms, Test, Uses, implied, implies
+from policies.analysis.terms import ALWAYS, Harmless, Term, Terms, Test, Uses, implied, implies
 from policies.conditions.facts import TIME
 
 MAX_TERMS: Final = 6
@@ -71,7 +71,7 @@ def _can_be(scenario: Scenario, linked: Sequence[tuple[Term, Term]]) -> bool:
             return False
         if scenario[one] is Holds.UNTOLD and scenario[other] is Holds.NO:
             return False
-    # How often a rule was used is always known; the time is one number, known to all or to none.
+    # Uses and what a call returns are always known; the time is one number, known to all or to none.
     timed = {state is Holds.UNTOLD for term, state in scenario.items() if isinstance(term, Test) and term.key == TIME}
-    counted = (state for term, state in scenario.items() if isinstance(term, Uses))
-    return len(timed) <= 1 and all(state is not Holds.UNTOLD for state in counted)
+    sure = (state for term, state in scenario.items() if isinstance(term, (Uses, Harmless)))
+    return len(timed) <= 1 and all(state is not Holds.UNTOLD for state in sure)

@@ -37,7 +37,12 @@ class Uses:
     max_uses: int
 
 
-Term = Test | Uses
+@dataclass(frozen=True, slots=True)
+class Harmless:
+    """The request returns no secrets."""
+
+
+Term = Test | Uses | Harmless
 Terms = frozenset[Term]
 ALWAYS: Final[Terms] = frozenset()
 
@@ -72,6 +77,8 @@ def implies(given: Term, wanted: Term) -> bool:
     """Tell whether one term surely holds whenever another one does."""
     if given == wanted:
         return True
+    if isinstance(given, Harmless) or isinstance(wanted, Harmless):
+        return False
     if isinstance(given, Uses) or isinstance(wanted, Uses):
         same = isinstance(given, Uses) and isinstance(wanted, Uses) and given.rule_id == wanted.rule_id
         return same and given.max_uses <= wanted.max_uses  # type: ignore[union-attr]  # both are Uses

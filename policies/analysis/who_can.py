@@ -22,11 +22,13 @@ class Facts:
         projects: The project of each agent.
         context: As in `policies.model.AccessRequest`.
         now_ns: The moment, nanoseconds since the epoch, UTC; None when it is not known.
+        returns_secrets: Whether what is asked for returns secrets.
     """
 
     projects: Mapping[str, str] = field(default_factory=dict)
     context: Mapping[str, Fact] = field(default_factory=lambda: NO_CONTEXT)
     now_ns: int | None = None
+    returns_secrets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,10 @@ def who_can(
 
 def _answer(agent: str, policy: LayeredPolicy, requirement: Requirement, facts: Facts) -> Answer | None:
     project = facts.projects.get(agent, "")
-    decision = policy.decide(AccessRequest(agent, project, (requirement,), facts.context, facts.now_ns))
+    request = AccessRequest(
+        agent, project, (requirement,), facts.context, facts.now_ns, returns_secrets=facts.returns_secrets
+    )
+    decision = policy.decide(request)
     if decision.errors:
         return None
     reason = decision.reasons[0]
@@ -81,12 +86,13 @@ def _at_best(agent: str, policy: LayeredPolicy, requirement: Requirement, facts:
     hopeful = [replace(one, rules=tuple(_hopeful(one))) for one in _sets(policy)]
     values = {name: value for name, value in facts.context.items() if isinstance(value, str)}
     values |= {"agent.id": agent, "project": facts.projects.get(agent, "")}
-    comparison = Comparison((), hopeful)
+    comparison = Comparison((), hopeful, secrets=facts.returns_secrets)
     change = comparison.change_at(requirement, {}, values)
     if change is None or change[1] is Level.DENY:
         return None
     spoken = [voice.rule for voice in comparison.speaking(requirement, values)]
-    rule = next(rule for rule in spoken if rule.effect is change[1].effect)
+    speaking = [rule for rule in spoken if rule.effect is change[1].effect]
+    rule = max(speaking, key=lambda rule: facts.returns_secrets and rule.returns_secrets)
     text = f"rule `{rule.id}` at {rule.span} would, if the conditions of policies allow it"
     return Answer(agent, rule.effect, rule.id, rule.span, text, conditional=True)
 

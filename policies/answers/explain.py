@@ -16,6 +16,7 @@ from policies.answers.near_misses import NearMiss, near_misses
 from policies.document.nodes import Json
 from policies.engine import CompiledPolicy
 from policies.layers import LayeredPolicy
+from policies.lookup.entries import Entry
 from policies.lookup.trie import split
 from policies.model import AccessRequest, Decision, Effect, Layer, PolicyVersion, Reason, Requirement, Rule
 from policies.resources.catalogue import UNCHECKED, Catalogue
@@ -94,8 +95,7 @@ def to_json(explanation: Explanation) -> dict[str, Json]:
 
 def _explain_layer(compiled: CompiledPolicy, request: AccessRequest, catalogue: Catalogue) -> LayerExplanation:
     policy = compiled.policy
-    requirement = request.requirements[0]
-    entry, _ = compiled.weigh(requirement, split(requirement.resource), request)
+    entry = _ruling(compiled, request)
     if entry is not None:
         # Of two rules that forbid, one that surely matches decides before one that only might.
         found = sorted(matches_of(policy, request), key=lambda match: match.rule.id != entry.rule_id)
@@ -103,6 +103,17 @@ def _explain_layer(compiled: CompiledPolicy, request: AccessRequest, catalogue: 
     if compiled.guards:
         return LayerExplanation(policy.layer, policy.version, None, (), ())
     return LayerExplanation(policy.layer, policy.version, Effect.DENY, (), near_misses(policy, request, catalogue))
+
+
+def _ruling(compiled: CompiledPolicy, request: AccessRequest) -> Entry | None:
+    """Return the rule that gives a layer's answer; None when it is silent, or grants all but what returns secrets."""
+    requirement = request.requirements[0]
+    segments = split(requirement.resource)
+    entry, _ = compiled.weigh(requirement, segments, request)
+    if entry is None or entry.effect is Effect.DENY or compiled.secrets is None or not request.returns_secrets:
+        return entry
+    granting, _ = compiled.secrets.weigh(requirement, segments, request)
+    return granting if granting is None or granting.rank >= entry.rank else entry
 
 
 def _reason(reason: Reason) -> dict[str, Json]:

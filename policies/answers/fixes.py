@@ -88,8 +88,9 @@ def _missing(denied: list[Reason], catalogue: Catalogue) -> str:
     """Return what to ask for where one layer's rules are silent."""
     owner = _OWNERS[denied[0].layer]
     rules = list(dict.fromkeys(literal_rule(reason.requirement, catalogue) for reason in denied))
+    option = " with `returns_secrets: true`" if denied[0].returns_secrets else ""
     if "" in rules:
-        return f"{owner} for a wider rule: no literal rule can name this resource"
+        return f"{owner} for a wider rule{option}: no literal rule can name this resource"
     shown = ", ".join(quote_whole(rule) for rule in rules[:MAX_RULES_SHOWN])
     more = len(rules) - MAX_RULES_SHOWN
-    return f"{owner} for: {shown}" + (f" and {more} more" if more > 0 else "")
+    return f"{owner} for: {shown}{f' and {more} more' if more > 0 else ''}{option}"

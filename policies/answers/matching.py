@@ -6,7 +6,8 @@ all of them and what keeps the others out. Conditions, limits and the order of s
 
 A resource with a part the broker could not derive (`policies.patterns.pattern.UNKNOWN`) is granted by a wildcard only;
 a rule that restricts applies when it might match, and an approval rule that only might match adds its question to a
-grant that is sure.
+grant that is sure. Of a request that returns secrets the agent's own policy grants by rules that say so; beside one of
+these the other approval rules ask.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from policies.lookup.entries import Entry, compile_entries
-from policies.model import AccessRequest, Effect, PolicySet, Requirement, Rule
+from policies.model import AccessRequest, Effect, Layer, PolicySet, Requirement, Rule
 from policies.patterns.pattern import UNKNOWN, compile_pattern
 from policies.patterns.variables import values_of
 
@@ -50,14 +51,22 @@ def matches_of(policy: PolicySet, request: AccessRequest) -> tuple[Match, ...]:
     asked = request.requirements[0]
     speaking = tuple(rule for rule in policy.rules if action_fits(rule, asked))
     entries = [entry for entry in compile_entries(replace(policy, rules=speaking)) if entry.applies(request)]
-    granted = any(entry.effect is not Effect.DENY and _pattern(entry, request, maybe=False) for entry in entries)
+    granted = any(_grants(entry, policy, request) for entry in entries)
     found = []
     for entry in entries:
-        maybe = entry.restricts or (granted and entry.effect is Effect.REQUIRE_APPROVAL)
-        pattern = _pattern(entry, request, maybe=maybe)
-        if entry.rule is not None and pattern:
+        asks = granted and entry.effect is Effect.REQUIRE_APPROVAL
+        if entry.rule is None or (withholds(entry.rule, policy, request) and not asks):
+            continue
+        pattern = _pattern(entry, request, maybe=entry.restricts or asks)
+        if pattern:
             found.append(Match(entry.rule, pattern))
     return tuple(found)
+
+
+def withholds(rule: Rule, policy: PolicySet, request: AccessRequest) -> bool:
+    """Tell whether a rule grants, but not what returns secrets, and that is asked of an agent's own policy."""
+    secret = request.returns_secrets and policy.layer is Layer.AGENT
+    return secret and rule.effect is not Effect.DENY and not rule.returns_secrets
 
 
 def action_fits(rule: Rule, asked: Requirement) -> bool:
@@ -69,6 +78,12 @@ def granting_pattern(rule: Rule, request: AccessRequest) -> str:
     """Return the first of a rule's resource patterns that surely covers the first requirement; empty without one."""
     resource = request.requirements[0].resource
     return next((text for text in rule.resources if _covers(text, resource, request, restricts=False)), "")
+
+
+def _grants(entry: Entry, policy: PolicySet, request: AccessRequest) -> bool:
+    if entry.rule is None or entry.effect is Effect.DENY or withholds(entry.rule, policy, request):
+        return False
+    return bool(_pattern(entry, request, maybe=False))
 
 
 def _pattern(entry: Entry, request: AccessRequest, *, maybe: bool) -> str:

@@ -1,8 +1,9 @@
 """Rules that would have granted a request but for one thing, and that thing in words.
 
 Only rules that grant are looked at: a deny rule that does not match is no news. A rule comes near when the action and
-the resource fit and a condition, its end or its uses do not; when only the resource does not fit; when only the action
-does not. The first part that fails, in this order, is told: action, resource, condition, until, max_uses.
+the resource fit and a condition, its end or its uses do not, or it does not grant what returns secrets; when only the
+resource does not fit; when only the action does not. The first part that fails, in this order, is told: action,
+resource, condition, until, max_uses, returns_secrets.
 
 A resource is told by its named component where the catalogue knows its type (``branch``), else by its segment, counted
 from 1.
@@ -16,7 +17,7 @@ from enum import StrEnum
 from itertools import takewhile
 from typing import Final
 
-from policies.answers.matching import action_fits, granting_pattern
+from policies.answers.matching import action_fits, granting_pattern, withholds
 from policies.conditions.guards import failing_condition, has_ended, why_not
 from policies.digest import rule_key
 from policies.errors import quote
@@ -42,6 +43,7 @@ class Part(StrEnum):
     CONDITION = "condition"
     UNTIL = "until"
     MAX_USES = "max_uses"
+    RETURNS_SECRETS = "returns_secrets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def near_misses(policy: PolicySet, request: AccessRequest, catalogue: Catalogue)
     """
     ranked: list[tuple[tuple[int, ...], int, NearMiss]] = []
     for number, rule in enumerate(policy.rules):
-        near = None if rule.effect is Effect.DENY else _look_at(rule, policy.agent, request, catalogue)
+        near = None if rule.effect is Effect.DENY else _look_at(rule, policy, request, catalogue)
         if near is not None:
             ranked.append((near[0], number, near[1]))
     ranked.sort(key=lambda item: item[:2])
@@ -91,7 +93,7 @@ def near_misses(policy: PolicySet, request: AccessRequest, catalogue: Catalogue)
 
 
 def _look_at(
-    rule: Rule, agent: str, request: AccessRequest, catalogue: Catalogue
+    rule: Rule, policy: PolicySet, request: AccessRequest, catalogue: Catalogue
 ) -> tuple[tuple[int, ...], NearMiss] | None:
     """Return a near miss with its rank, the smallest being the nearest; None for a rule that is far or applies."""
     asked = request.requirements[0]
@@ -102,22 +104,24 @@ def _look_at(
         far = all(_service(action) != _service(asked.action) for action in rule.actions)
         return (2, far), NearMiss(rule, pattern, Part.ACTION, _action_words(rule, asked))
     if pattern:
-        limit = _limit(rule, agent, request)
+        limit = _limit(rule, policy, request)
         return None if limit is None else ((0,), NearMiss(rule, pattern, *limit))
     differences = [(_difference(text, request, catalogue), text) for text in rule.resources]
     nearest, text = max(differences, key=lambda item: (item[0].fitting, item[0].alike))
     return (1, -nearest.fitting, -nearest.alike), NearMiss(rule, text, Part.RESOURCE, nearest.text)
 
 
-def _limit(rule: Rule, agent: str, request: AccessRequest) -> tuple[Part, str] | None:
+def _limit(rule: Rule, policy: PolicySet, request: AccessRequest) -> tuple[Part, str] | None:
     """Return what keeps a rule from applying whose action and resource fit."""
     if failing_condition(rule, request) is not None:
         return Part.CONDITION, why_not(rule, request)
     if has_ended(rule, request):
         return Part.UNTIL, why_not(rule, request)
-    used = request.uses.get(rule_key(agent, rule), 0) if rule.max_uses else 0
+    used = request.uses.get(rule_key(policy.agent, rule), 0) if rule.max_uses else 0
     if rule.max_uses and used >= rule.max_uses:
         return Part.MAX_USES, f"max_uses: used {used} of {rule.max_uses} times"
+    if withholds(rule, policy, request):
+        return Part.RETURNS_SECRETS, "returns_secrets: the answer holds secrets, which takes `returns_secrets: true`"
     return None
 
 

@@ -23,6 +23,9 @@ ANNOUNCED: Final = frozenset({"git:comment"})
 
 NO_OPERATIONS: Final[Mapping[str, Collection[str]]] = MappingProxyType({})
 
+_TYPED_OFF: Final = 6
+"""Characters by which a mistyped action may differ in length from the one that was meant."""
+
 _ALIAS: Final = "aws:"
 _PATTERN: Final = re.compile(r"(?P<service>\*|[a-z][a-z0-9-]*):(?P<operation>[A-Za-z0-9*][A-Za-z0-9*-]*)")
 _CANONICAL: Final = re.compile(r"[a-z][a-z0-9-]*:[A-Za-z][A-Za-z0-9-]*")
@@ -39,10 +42,25 @@ class KnownActions(frozenset[str]):
             found.setdefault(name.partition(":")[0], []).append(name)
         return MappingProxyType({service: tuple(names) for service, names in found.items()})
 
+    @cached_property
+    def by_initial(self) -> Mapping[str, tuple[str, ...]]:
+        """The actions of all services by the first letter of their operation, in lower case."""
+        found: dict[str, list[str]] = {}
+        for name in sorted(self):
+            found.setdefault(name.partition(":")[2][:1].lower(), []).append(name)
+        return MappingProxyType({initial: tuple(names) for initial, names in found.items()})
+
     def near(self, pattern: str) -> Collection[str]:
-        """Return the actions a pattern can mean by its service: that service's, or all of them for ``*``."""
-        service = pattern.partition(":")[0]
-        return self if "*" in service else self.by_service.get(service, ())
+        """Return the actions a pattern can mean by its service: that service's; for ``*`` those of its first letter."""
+        service, _, operation = pattern.partition(":")
+        if "*" not in service:
+            return self.by_service.get(service, ())
+        initial = operation[:1].lower()
+        return self if initial in {"", "*"} else self.by_initial.get(initial, ())
+
+    def alike(self, pattern: str) -> Collection[str]:
+        """Return those of `near` that somebody who mistyped may have meant: nearly as long."""
+        return [name for name in self.near(pattern) if abs(len(name) - len(pattern)) <= _TYPED_OFF]
 
 
 NO_ACTIONS: Final = KnownActions()
@@ -121,7 +139,7 @@ def _check_characters(text: str) -> None:
 def _check_known(action: str, service: str, known_actions: KnownActions) -> str:
     """Return a notice for an action of a service nobody serves yet; raise for an unknown operation of a known one."""
     same_service = known_actions.near(action)
-    if not same_service:
+    if service not in known_actions.by_service and (service != "*" or not known_actions):
         hint = did_you_mean(service, known_actions.by_service)
         return f"no connector here serves `{service}`, so {quote(action)} is never asked{f'; {hint}' if hint else ''}"
     matches = compile_pattern(action).matches
@@ -131,4 +149,4 @@ def _check_known(action: str, service: str, known_actions: KnownActions) -> str:
         return f"no connector here offers {quote(action)} yet, so it is never asked"
     by_lower = {known.lower(): known for known in same_service}
     hint = f"did you mean `{by_lower[action.lower()]}`?" if action.lower() in by_lower else ""
-    raise PatternError(f"unknown action {quote(action)}", hint or did_you_mean(action, same_service))
+    raise PatternError(f"unknown action {quote(action)}", hint or did_you_mean(action, known_actions.alike(action)))

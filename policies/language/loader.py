@@ -321,6 +321,7 @@ class _Loading:
                     conditions=options.conditions,
                     until_ns=options.until_ns,
                     max_uses=options.max_uses,
+                    returns_secrets=options.returns_secrets,
                 )
             )
 

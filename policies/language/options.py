@@ -44,7 +44,9 @@ EFFECTS: Final = ("allow", "deny")
 """The keys that hold the rules of an item; exactly one of them stands in it."""
 APPROVAL_OPTIONS: Final = ("approval_channel", "approval_timeout", "approvers", "assurance")
 """What only means something beside ``requires_approval: true``."""
-OPTIONS: Final = ("id", "description", "requires_approval", *APPROVAL_OPTIONS, "when", "until", "max_uses")
+OPTIONS: Final = (
+    "id", "description", "returns_secrets", "requires_approval", *APPROVAL_OPTIONS, "when", "until", "max_uses",
+)  # fmt: skip
 """What may stand beside ``allow:`` or ``deny:``, in the order `policies.language.fmt` writes it."""
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600}
@@ -62,6 +64,7 @@ class Options:
         conditions: All must hold.
         until_ns: End of the rules, nanoseconds since the epoch, UTC; 0 for none.
         max_uses: How often each of the rules may grant; 0 for no limit.
+        returns_secrets: They grant requests that return secrets, too.
     """
 
     effect: Effect
@@ -71,6 +74,7 @@ class Options:
     conditions: tuple[Condition, ...] = ()
     until_ns: int = 0
     max_uses: int = 0
+    returns_secrets: bool = False
 
 
 def read_options(reader: Reader, word: str, found: Mapping[str, Node], layer: Layer) -> Options:
@@ -80,7 +84,7 @@ def read_options(reader: Reader, word: str, found: Mapping[str, Node], layer: La
         reader: Collects the findings.
         word: ``allow`` or ``deny``, as the item begins.
         found: Its options by name, each one of `OPTIONS`.
-        layer: Where the policy stands; a guardrail counts no uses.
+        layer: Where the policy stands; a guardrail counts no uses, and only the agent's own policy hands out secrets.
     """
     approval = _approval(reader, word, found)
     effect = Effect.DENY if word == "deny" else Effect.REQUIRE_APPROVAL if approval else Effect.ALLOW
@@ -92,6 +96,7 @@ def read_options(reader: Reader, word: str, found: Mapping[str, Node], layer: La
         conditions=parse_when(reader, found["when"]) if "when" in found else (),
         until_ns=_until(reader, found["until"]) if "until" in found else 0,
         max_uses=_max_uses(reader, word, found["max_uses"], layer) if "max_uses" in found else 0,
+        returns_secrets="returns_secrets" in found and _returns_secrets(reader, word, found["returns_secrets"], layer),
     )
 
 
@@ -174,3 +179,12 @@ def _max_uses(reader: Reader, word: str, node: Node, layer: Layer) -> int:
     if isinstance(node.value, int) and not isinstance(node.value, bool) and not 1 <= uses <= MAX_USES:
         reader.report(node, f"`max_uses` is 1 to {MAX_USES}, found {uses}")
     return uses
+
+
+def _returns_secrets(reader: Reader, word: str, node: Node, layer: Layer) -> bool:
+    if word == "deny":
+        reader.report(node, "a deny rule forbids secrets like everything else", "delete `returns_secrets`")
+    elif layer is not Layer.AGENT:
+        fix = "write it on the agent's own rule, and deny here what no agent may get"
+        reader.report(node, "only an agent's own rule grants secrets", fix)
+    return reader.boolean(node, "`returns_secrets`")

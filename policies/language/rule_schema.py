@@ -1,7 +1,9 @@
 """Rules as regular expressions for editors: what `policies.language.rule_text` reads, in the words JSON Schema has.
 
 An expression cannot do all that the loader does. It never refuses a rule that loads; beyond the form of a rule it knows
-the names of the actions, and that a resource without an inner ``**`` has the segments of one of its action's types.
+the services, the names of the actions of services whose resources have types, and that a resource without an inner
+``**`` has the segments of one of its action's types. Names of other services are left to the loader: there are twenty
+thousand, and an editor reads the expression at every keystroke.
 
 The expressions are ECMA-262 with the flag ``u`` and linear in what they read.
 """
@@ -10,12 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import starmap
 from typing import Final
 
 from policies.language.actions import ANNOUNCED, MAX_ACTION_CHARS
 from policies.patterns.pattern import MAX_PATTERN_CHARS, MAX_STARS
 from policies.resources.catalogue import Catalogue
-from policies.resources.templates import Kind, Part, Shape, Template
+from policies.resources.templates import Kind, Part, Shape
 
 _SYNTAX: Final = re.compile(r"[\^$\\.*+?()\[\]{}|/]")
 _SERVICE: Final = "[a-z][a-z0-9-]*"
@@ -46,13 +49,17 @@ def whole(expression: str) -> str:
 
 def rule_expression(catalogue: Catalogue) -> str:
     """Return the expression of ``action[,action…] on resource``, without anchors."""
-    patterns = _patterns(catalogue)
-    one = _alternatives((patterns, *(f"(?:aws:)?{escaped(name)}" for name in _known(catalogue))))
-    readings = [f"{one}(?:,{one})+ on {_ANY_RESOURCE}", f"{patterns} on {_ANY_RESOURCE}"]
-    for kinds, actions in _by_kinds(catalogue):
-        resource = _alternatives((*map(_resource, kinds), r"\*", r"\S*\*\*\S*")) if kinds else _ANY_RESOURCE
-        readings.append(f"(?:aws:)?{_alternatives(map(escaped, actions))} on {resource}")
-    return f"{_LIMITS}{_alternatives(readings)}"
+    typed = [(kinds, names) for kinds, names in _by_kinds(catalogue) if kinds]
+    touching = f"(?:aws:)?{_trie(name for _, names in typed for name in names)}"
+    one = _alternatives((_patterns(catalogue), f"(?:aws:)?{_trie(_enumerated(catalogue))}"))
+    readings = [r"\S*,\S* on " + _ANY_RESOURCE, f"(?!{touching} on )[^ ,]+ on {_ANY_RESOURCE}"]
+    for kinds, names in typed:
+        resource = _alternatives(
+            (_resource([form.parts for kind in kinds for form in kind.forms]), r"\*", r"\S*\*\*\S*")
+        )
+        readings.append(f"(?:aws:)?{_trie(names)} on {resource}")
+    # Every action is looked at first; what may stand behind `on` depends on the one, or on none when there are several.
+    return rf"{_LIMITS}(?![^ ]*,[, ])(?=(?:{one}(?:,|(?= on )))+ on ){_alternatives(readings)}"
 
 
 def escaped(text: str) -> str:
@@ -64,42 +71,67 @@ def _known(catalogue: Catalogue) -> list[str]:
     return sorted({*(catalogue.actions or ()), *(ANNOUNCED if catalogue.actions is not None else ())})
 
 
+def _typed(catalogue: Catalogue) -> list[str]:
+    """Return the served services whose resources have types, each with its colon."""
+    services = {name.partition(":")[0] for name in catalogue.actions or ()}
+    return sorted(f"{service}:" for service in services if catalogue.near(f"{service}:*"))
+
+
+def _enumerated(catalogue: Catalogue) -> list[str]:
+    """Return the known actions of those services."""
+    typed = tuple(_typed(catalogue))
+    return [name for name in _known(catalogue) if name.startswith(typed) or name in ANNOUNCED]
+
+
 def _patterns(catalogue: Catalogue) -> str:
-    """Return the expression of the actions whose resources stay unread: with stars, or of a service nobody serves."""
+    """Return the expression of the actions not told apart by name: with stars, or of a service without types."""
     if catalogue.actions is None:
         return rf"(?:\*(?::{_OPERATION})?|(?!aws:\*)(?:aws:)?{_SERVICE}:{_OPERATION})"
-    served = _alternatives(
-        escaped(service) for service in sorted({name.partition(":")[0] for name in catalogue.actions})
-    )
-    others = f"(?!(?:aws:)?{served}:)(?!aws:\\*)(?:aws:)?{_SERVICE}:{_OPERATION}"
-    return rf"(?:\*(?::{_OPERATION})?|(?:aws:)?{served}:{_STARRED}|{others})"
+    typed = _trie(_typed(catalogue))
+    others = rf"(?!(?:aws:)?{typed})(?!aws:\*)(?:aws:)?{_SERVICE}:{_OPERATION}"
+    return rf"(?:\*(?::{_OPERATION})?|(?:aws:)?{typed}{_STARRED}|{others})"
 
 
 def _by_kinds(catalogue: Catalogue) -> Iterable[tuple[tuple[Kind, ...], list[str]]]:
-    """Return the known actions by the types they can touch."""
+    """Return the enumerated actions by the types they can touch."""
     found: dict[tuple[str, ...], tuple[tuple[Kind, ...], list[str]]] = {}
-    for name in _known(catalogue):
+    for name in _enumerated(catalogue):
         kinds = catalogue.kinds_for(name)
         found.setdefault(tuple(kind.type.name for kind in kinds), (kinds, []))[1].append(name)
     return found.values()
 
 
-def _resource(kind: Kind) -> str:
-    return _alternatives(expression for form in kind.forms for expression in (_full(form), _prefix(form.parts)))
+def _trie(words: Iterable[str]) -> str:
+    """Return the expression of some words, each beginning written once; of none: what nothing matches."""
+    rest: dict[str, list[str]] = {}
+    for word in sorted(set(words)):
+        rest.setdefault(word[:1], []).append(word[1:])
+    ends = rest.pop("", None) is not None
+    choices = [escaped(first) + _trie(words) for first, words in rest.items()]
+    if not choices:
+        return "" if ends else "(?!)"
+    if ends:
+        return f"(?:{'|'.join(choices)})?"
+    return choices[0] if len(choices) == 1 else f"(?:{'|'.join(choices)})"
 
 
-def _full(template: Template) -> str:
-    return "".join(escaped(part.before) + _part(part) for part in template.parts)
+def _resource(templates: Iterable[tuple[Part, ...]]) -> str:
+    """Return the expression of texts of some templates, and of those that end in a star somewhere inside one.
+
+    What templates begin with alike is written once: those of a service share most of an ARN.
+    """
+    rests: dict[Part, list[tuple[Part, ...]]] = {}
+    for first, *rest in templates:
+        rests.setdefault(first, []).append(tuple(rest))
+    return _alternatives(starmap(_from, rests.items()))
 
 
-def _prefix(parts: tuple[Part, ...]) -> str:
-    """Return the expression of a text that ends in a star somewhere inside a template."""
-    first, rest = parts[0], parts[1:]
-    here = escaped(first.before)
-    ends = [_FINAL_STAR, rf"{_SEGMENT}\/{_FINAL_STAR}"] if first.shape is Shape.PAIR else [_FINAL_STAR]
-    if rest:
-        ends.append(_part(first) + _prefix(rest))
-    return here + _alternatives(ends)
+def _from(first: Part, rests: list[tuple[Part, ...]]) -> str:
+    pair = [rf"{_SEGMENT}\/{_FINAL_STAR}"] if first.shape is Shape.PAIR else []
+    whole = [_part(first)] if () in rests else []
+    longer = [rest for rest in rests if rest]
+    inside = [_part(first) + _resource(longer)] if longer else []
+    return escaped(first.before) + _alternatives((_FINAL_STAR, *pair, *whole, *inside))
 
 
 def _part(part: Part) -> str:

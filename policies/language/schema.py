@@ -66,7 +66,7 @@ def policy_schema(catalogue: Catalogue = UNCHECKED, layer: Layer | None = None) 
         **root,
         "$defs": {
             Layer.AGENT.value: _file(
-                _ref("item"),
+                _ref("own_item"),
                 {"agent": _text(NAME.pattern), "agents": _ref("agents")},
                 {"not": {"required": ["agent", "agents"]}},
             ),
@@ -86,29 +86,35 @@ def _file(item: Schema, more: Mapping[str, Schema], rest: Mapping[str, object] |
 
 
 def _items(catalogue: Catalogue) -> Schema:
-    rule = rule_expression(catalogue)
+    rule, denial = rule_expression(catalogue), {"pattern": "^deny "}
     common: dict[str, Schema] = {name: _ref(name) for name in ("id", "description", "when", "until")}
     asking: dict[str, Schema] = {name: _ref(name) for name in APPROVAL_OPTIONS}
     deny = _mapping({"deny": _ref("rules"), **common}, ["deny"])
     allow: dict[str, Schema] = {"allow": _ref("rules"), "requires_approval": {"type": "boolean"}, **asking, **common}
+    granting = {**allow, "max_uses": _ref("max_uses")}
     return {
-        "rule": _text(rule, description="action on resource"),
+        # The one place with the expression, which is long; the rest refers to it.
+        "line": _text(f"(?:deny )?{rule}", description="action on resource, or deny action on resource"),
+        "rule": {"allOf": [_ref("line"), {"not": denial}], "description": "action on resource"},
         "rules": {"anyOf": [_ref("rule"), _list(_ref("rule"), MAX_RULES, unique=False)]},
         "denial": deny,
-        "item": _any_of(
-            _text(f"(?:deny )?{rule}", description="action on resource, or deny action on resource"),
-            _mapping({**allow, "max_uses": _ref("max_uses")}, ["allow"])
-            | {
-                "if": {"anyOf": [{"required": [name]} for name in APPROVAL_OPTIONS]},
-                "then": {"properties": {"requires_approval": {"const": True}}, "required": ["requires_approval"]},
-            },
-            _ref("denial"),
+        "item": _any_of(_ref("line"), _grant(granting), _ref("denial")),
+        "own_item": _any_of(
+            _ref("line"), _grant({**granting, "returns_secrets": _ref("returns_secrets")}), _ref("denial")
         ),
         "guarding_item": _any_of(
-            _text(f"deny {rule}", description="deny action on resource"),
+            {"allOf": [_ref("line"), denial], "description": "deny action on resource"},
             _mapping({**allow, "requires_approval": {"const": True}}, ["allow", "requires_approval"]),
             _ref("denial"),
         ),
+    }
+
+
+def _grant(options: Mapping[str, Schema]) -> Schema:
+    """Return the schema of an item that allows; words about an approval need one."""
+    return _mapping(options, ["allow"]) | {
+        "if": {"anyOf": [{"required": [name]} for name in APPROVAL_OPTIONS]},
+        "then": {"properties": {"requires_approval": {"const": True}}, "required": ["requires_approval"]},
     }
 
 
@@ -120,6 +126,7 @@ def _options() -> Schema:
         "approval_timeout": _text(_timeouts(), description="as `90s`, `60m` or `24h`"),
         "approvers": _list(_text(NAME.pattern), MAX_APPROVERS),
         "assurance": {"enum": [each.value for each in Assurance]},
+        "returns_secrets": {"type": "boolean", "description": "grants requests that return secrets, too"},
         "until": _ref("moment"),
         "max_uses": {"type": "integer", "minimum": 1, "maximum": MAX_USES},
         "moment": _text(_MOMENT, description="a quoted moment with its offset, as `2027-01-31T18:00:00Z`"),

@@ -10,7 +10,7 @@ variables can keep a rule from matching; where they cannot be told, what grants 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 from policies.errors import PatternError, quote
 from policies.language.actions import is_canonical
@@ -49,6 +49,9 @@ class RuleBook:
     """
 
     __slots__ = ("_actions", "_by_action", "_named", "guards", "limited", "policy")
+
+    gives: ClassVar[bool] = False
+    """True for one that speaks of requests that return secrets, and of nothing else."""
 
     def __init__(self, policy: PolicySet) -> None:
         self.policy = policy

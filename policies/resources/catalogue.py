@@ -14,10 +14,10 @@ from itertools import combinations
 from types import MappingProxyType
 from typing import Final
 
-from policies.errors import quote
+from policies.errors import PatternError, quote
 from policies.language.actions import ANNOUNCED, NO_ACTIONS, NO_OPERATIONS, KnownActions
 from policies.model import ResourceType
-from policies.patterns.pattern import UNKNOWN
+from policies.patterns.pattern import UNKNOWN, compile_pattern
 from policies.resources.templates import CatalogueError, Kind, compile_type
 
 ANY: Final = "*"
@@ -39,6 +39,9 @@ class Catalogue:
         actions: Every action that is asked; None leaves names unchecked.
         kinds: The types with their templates compiled, in the same order.
         by_service: The same by the services whose actions can touch them.
+        secret_operations: Operations whose answer holds secrets.
+        secret_actions: Every action one of these asks for.
+        only_secret_actions: Those no other operation asks for.
     """
 
     types: tuple[ResourceType, ...] = ()
@@ -46,6 +49,18 @@ class Catalogue:
     actions: KnownActions | None = None
     kinds: tuple[Kind, ...] = ()
     by_service: Mapping[str, tuple[Kind, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    secret_operations: frozenset[str] = frozenset()
+    secret_actions: frozenset[str] = frozenset()
+    only_secret_actions: frozenset[str] = frozenset()
+
+    def returns_secrets(self, action: str) -> bool:
+        """Tell whether somebody who asks about an action, and names no operation, means one that returns secrets.
+
+        Args:
+            action: Canonical action; the operation of its name is meant, else whatever asks for it.
+        """
+        named = self.secret_operations if action in self.operations else self.only_secret_actions
+        return action in named
 
     def near(self, action_pattern: str) -> tuple[Kind, ...]:
         """Return the kinds that actions of a pattern's service can touch; all of them for ``*``."""
@@ -104,27 +119,40 @@ class Catalogue:
 @lru_cache(maxsize=_CACHED_PATTERNS)
 def _kinds_for(catalogue: Catalogue, action_pattern: str) -> tuple[Kind, ...]:
     served = catalogue.actions or NO_ACTIONS
-    near = (*served.near(action_pattern), *ANNOUNCED)
-    asked = [name for name in near if _overlap(name, action_pattern)]
+    try:
+        means = compile_pattern(action_pattern).matches
+    except PatternError:  # somebody asked about what is no action, so nothing is touched
+        return ()
 
     def touches(takes: str) -> bool:
-        if _service(takes) in served.by_service:
-            return any(_overlap(name, takes) for name in asked)
-        return _overlap(action_pattern, takes)
+        if _service(takes) not in served.by_service:
+            return _overlap(action_pattern, takes)
+        taking = _taking(catalogue, takes)
+        return any(map(means, taking)) if "*" in action_pattern else action_pattern in taking
 
     return tuple(kind for kind in catalogue.near(action_pattern) if any(map(touches, kind.type.actions)))
+
+
+@lru_cache(maxsize=_CACHED_PATTERNS)
+def _taking(catalogue: Catalogue, takes: str) -> frozenset[str]:
+    """Return the actions that one of a type's patterns means."""
+    near = (catalogue.actions or NO_ACTIONS).near(takes)
+    return frozenset(filter(compile_pattern(takes).matches, (*near, *ANNOUNCED)))
 
 
 UNCHECKED: Final = Catalogue()
 """Knows no types and leaves names unchecked: every resource of a rule is taken by the letter."""
 
 
-def build_catalogue(types: Iterable[ResourceType], operations: Mapping[str, Collection[str]]) -> Catalogue:
+def build_catalogue(
+    types: Iterable[ResourceType], operations: Mapping[str, Collection[str]], secret_operations: Iterable[str] = ()
+) -> Catalogue:
     """Return the catalogue of what connectors declare.
 
     Args:
         types: Types of all connectors.
         operations: For each operation the actions it asks policy for, at least one.
+        secret_operations: Those of them whose answer holds secrets.
 
     Raises:
         CatalogueError: a type contradicts itself, two have one name, or two that one action can touch have a resource
@@ -141,7 +169,19 @@ def build_catalogue(types: Iterable[ResourceType], operations: Mapping[str, Coll
     kinds = tuple(replace(kind, keywords=keywords) for kind in kinds)
     actions = KnownActions(action for asked in operations.values() for action in asked)
     types = tuple(kind.type for kind in kinds)
-    return Catalogue(types, MappingProxyType(dict(operations)), actions, kinds, _by_service(kinds))
+    secret = frozenset(secret_operations)
+    secret_actions = frozenset(action for name in secret for action in operations[name])
+    others = (asked for name, asked in operations.items() if name not in secret) if secret else ()
+    return Catalogue(
+        types,
+        MappingProxyType(dict(operations)),
+        actions,
+        kinds,
+        _by_service(kinds),
+        secret,
+        secret_actions,
+        secret_actions.difference(*others),
+    )
 
 
 def _by_service(kinds: Iterable[Kind]) -> Mapping[str, tuple[Kind, ...]]:
@@ -181,6 +221,9 @@ def _globs_meet(left: str, right: str) -> bool:
     """Tell whether two globs have a text in common; a star is any characters."""
     if "*" not in left and "*" not in right:
         return left == right
+    mine, theirs = left.partition("*")[0], right.partition("*")[0]
+    if not mine.startswith(theirs) and not theirs.startswith(mine):
+        return False
     places = _behind_stars({0}, right)
     for char in left:
         if char == "*":

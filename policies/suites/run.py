@@ -46,7 +46,7 @@ _NO_RESOURCE: Final = "*"
 """What an action is asked on that touches nothing in particular, as in AWS."""
 
 _NOWHERE: Final = Span("", 0)
-_EVERYTHING: Final = Rule("everything", Effect.ALLOW, ("*",), ("**",), _NOWHERE)
+_EVERYTHING: Final = Rule("everything", Effect.ALLOW, ("*",), ("**",), _NOWHERE, returns_secrets=True)
 """What an agent may do by itself where a guardrail or a boundary is asked alone; never shown."""
 
 
@@ -84,7 +84,10 @@ class _Run:
         project = case.project or self.projects.get(case.agent, "")
         asked = (Requirement(case.action, resource),)
         uses = _uses(case, policy)
-        request = AccessRequest(policy.agent, project, asked, case.context, case.now_ns, uses)
+        secrets = case.returns_secrets
+        if secrets is None:
+            secrets = self.catalogue.returns_secrets(case.action)
+        request = AccessRequest(policy.agent, project, asked, case.context, case.now_ns, uses, secrets)
         return self._result(case, policy, request)
 
     def _result(self, case: Case, policy: LayeredPolicy, request: AccessRequest) -> CaseResult:

@@ -45,8 +45,8 @@ FACTS: Final = ("source_ip", "rate_class", "agent.owner")
 
 _TOP: Final = ("version", "now", "agent", "agents", "project", "tests")
 _TEST: Final = (
-    "name", "agent", "agents", "action", "actions", "resource", "resources", "project", "context", "uses", "now",
-    "expect", "rule",
+    "name", "agent", "agents", "action", "actions", "resource", "resources", "returns_secrets", "project", "context",
+    "uses", "now", "expect", "rule",
 )  # fmt: skip
 _ACTION: Final = re.compile(r"(aws:)?[a-z][a-z0-9-]*:[A-Za-z][A-Za-z0-9]*")
 _RESOURCE: Final = re.compile(r".+")
@@ -76,6 +76,7 @@ class Case:
         context: What conditions look at.
         uses: How often rules, by id, were used before.
         now_ns: The moment, nanoseconds since the epoch, UTC; None when it is not known.
+        returns_secrets: Whether the call would return secrets; None for what is known of the action.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Case:
     context: Mapping[str, Fact] = field(default_factory=lambda: NO_CONTEXT)
     uses: Mapping[str, int] = field(default_factory=lambda: NO_USES)
     now_ns: int | None = None
+    returns_secrets: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,7 @@ class _Reading:
             context=self._context(found),
             uses=self._uses(found),
             now_ns=self._moment(found) if "now" in found else self.now_ns,
+            returns_secrets=self._returns_secrets(found),
         )  # fmt: skip
         if len(self.cases) + len(agents) * len(actions) * len(resources) > MAX_CASES:
             self.reader.report(node, f"more than {MAX_CASES} questions in one file", "split the file")
@@ -205,6 +208,10 @@ class _Reading:
         if text and moment is None:
             self.reader.report(found["now"], f"not a moment: {quote(text)}", _MOMENT)
         return moment
+
+    def _returns_secrets(self, found: Mapping[str, Node]) -> bool | None:
+        name = "returns_secrets"
+        return self.reader.boolean(found[name], f"`{name}`") if name in found else None
 
     def _uses(self, found: Mapping[str, Node]) -> Mapping[str, int]:
         pairs = self.reader.pairs(found["uses"], "`uses`") if "uses" in found else ()

@@ -64,7 +64,7 @@ def test_requirement_files_hold_names_versions_and_hashes_only() -> None:
 def test_the_tests_run_on_the_versions_that_serve() -> None:
     folder = ROOT / "deploy" / "requirements"
     runtime, dev = (
-        {text for text in (folder / name).read_text("utf-8").splitlines() if text[0].isalnum()}
+        {text.split()[0] for text in (folder / name).read_text("utf-8").splitlines() if text[0].isalnum()}
         for name in ("runtime.txt", "dev.txt")
     )
     assert runtime <= dev

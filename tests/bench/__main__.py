@@ -12,9 +12,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import ledger, policy, s3
+from tests.bench import aws_door, aws_large, aws_plans, aws_resolve, aws_roundtrip, ledger, policy
 
-_SUITES = {"policy": policy.measure, "ledger": ledger.measure, "s3": s3.measure}
+_SUITES = {
+    "policy": policy.measure,
+    "ledger": ledger.measure,
+    "aws_door": aws_door.measure,
+    "aws_large": aws_large.measure,
+    "aws_plans": aws_plans.measure,
+    "aws_resolve": aws_resolve.measure,
+    "aws_roundtrip": aws_roundtrip.measure,
+}
 _RESULTS = Path("bench-results.json")
 
 

@@ -1,4 +1,7 @@
-"""Every operation of botocore there and back, and what one parse costs: ``python -m tests.bench.aws_roundtrip``."""
+"""Every operation of botocore there and back, its answer too, and what one costs.
+
+``python -m tests.bench.aws_roundtrip``
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,33 @@ import sys
 from collections.abc import Callable
 
 from connectors.aws import model
+from connectors.aws.model import ApiOperation
 from connectors.aws.wire_in.calls import Scope
 from connectors.aws.wire_in.parse import parse
 from connectors.aws.wire_in.request import WireRequest, receive
+from connectors.aws.wire_in.services import Protocol
+from connectors.aws.wire_out.answer import head, render
 from tests.bench.timing import Result, in_turns, median
+from tests.conformance.aws_answers.samples import OutputSampler
+from tests.conformance.aws_answers.trip import Answers, answers_of
 from tests.conformance.aws_roundtrip.samples import Variant
 from tests.conformance.aws_roundtrip.trip import Figures, travel
 
 SHARE = 0.999
 """Of all operations that must be found, and of all whose params must come back."""
 PARSE_MICROS = 150.0
+HEAD_MICROS = 40.0
+"""Microseconds of the head of a GetObject."""
+_OBJECT = {
+    "AcceptRanges": "bytes",
+    "LastModified": "2024-03-05T06:07:08Z",
+    "ContentLength": 1024,
+    "ETag": '"d41d8cd98f00b204e9800998ecf8427e"',
+    "ContentType": "text/plain",
+    "ServerSideEncryption": "AES256",
+    "ChecksumCRC32": "AAAAAA==",
+    "Metadata": {"a": "b", "c": "d"},
+}
 _CBOR = "smithy-rpc-v2-cbor"
 _AGENT = b"Boto3/1.44.5 md/Botocore#1.44.5 ua/2.1 os/linux md/arch#x86_64 lang/python#3.11 cfg/retry-mode#legacy"
 
@@ -27,7 +47,54 @@ def measure() -> list[Result]:
     for variant in Variant:
         results += _shares(variant.value, travel(names, [variant]))
     results += _shares("rpc-v2-cbor", travel(names, [Variant.FULL], protocol=_CBOR))
-    return results + _costs()
+    return results + _costs() + answers()
+
+
+def answers() -> list[Result]:
+    """Return the same of the answers: shares per variant, and microseconds of an answer."""
+    names = sorted(model.service_names())
+    results = []
+    for variant in Variant:
+        results += _share_of_answers(variant.value, answers_of(names, [variant]))
+    results += _share_of_answers("other protocols", answers_of(names, list(Variant), others=True))
+    return results + _costs_of_answers()
+
+
+def _share_of_answers(name: str, figures: Answers) -> list[Result]:
+    for failure in figures.failures:
+        sys.stderr.write(f"  {name}: {failure[:160]}\n")
+    return [_share(f"{name}: answers equal, of {figures.counts['answers']:,}", figures.same)]
+
+
+def _costs_of_answers() -> list[Result]:
+    get, item, instances = map(_operation, ("s3:GetObject", "dynamodb:GetItem", "ec2:DescribeInstances"))
+    row = {f"k{number}": {"S": "value"} for number in range(10)}
+    held = OutputSampler(Variant.FULL).result(instances.model)
+    taken = in_turns(
+        {
+            "s3 GetObject": lambda: head(get, _OBJECT, request_id="r"),
+            "dynamodb GetItem": lambda: render(item, Protocol.JSON, {"Item": row}, request_id="r"),
+            "ec2 DescribeInstances, 10 kB": lambda: render(instances, Protocol.EC2, held, request_id="r"),
+        },
+        rounds=5,
+        calls=500,
+    )
+    micros = {name: median(values) * 1e6 for name, values in taken.items()}
+    bars = {"s3 GetObject": HEAD_MICROS}
+    return [
+        Result(f"answer {name}", value, "us", f"<= {bars[name]:g}", value <= bars[name])
+        if name in bars
+        else Result(f"answer {name}", value, "us")
+        for name, value in micros.items()
+    ]
+
+
+def _operation(action: str) -> ApiOperation:
+    service, _, name = action.partition(":")
+    found = model.operation(service, name)
+    if found is None:
+        raise LookupError(action)
+    return found
 
 
 def _shares(name: str, figures: Figures) -> list[Result]:

@@ -243,3 +243,55 @@ async def test_a_wrong_secret_is_refused_by_every_protocol(desk: Desk, action: s
     with pytest.raises(UpstreamRefusedError) as caught:
         await desk.do(action)
     assert caught.value.status == 403
+
+
+def lines(body: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in body.splitlines()]
+
+
+async def test_a_bucket_a_table_and_instances_are_listed_page_by_page(desk: Desk) -> None:
+    where = {"Bucket": "paged"}
+    await desk.do("s3:CreateBucket", **where, CreateBucketConfiguration={"LocationConstraint": desk.moto.region})
+    keys = [f"é {number}/x+y" for number in range(5)]
+    for key in keys:
+        await desk.do("s3:PutObject", **where, Key=key, Body="")
+    data, body = await desk.with_body("s3:ListObjectsV2", **where, MaxKeys=2, Paginate=True)
+    assert data == {"pages": "streamed"}
+    assert [[each["Key"] for each in page["Contents"]] for page in lines(body)] == [keys[:2], keys[2:4], keys[4:]]
+    _, body = await desk.with_body("s3:ListObjects", **where, MaxKeys=2, Paginate=True)
+    assert [each["Key"] for page in lines(body) for each in page["Contents"]] == keys
+    table = {"TableName": "paged"}
+    await desk.do(
+        "dynamodb:CreateTable",
+        **table,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "B"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    ids = {base64.b64encode(bytes([255, number])).decode() for number in range(4)}
+    for each in ids:
+        await desk.do("dynamodb:PutItem", **table, Item={"id": {"B": each}})
+    _, body = await desk.with_body("dynamodb:Scan", **table, Limit=1, Paginate={"max_items": 3})
+    pages = lines(body)
+    assert len(pages) == 3
+    _, body = await desk.with_body("dynamodb:Scan", **table, Limit=1, Paginate=True)
+    assert {each["id"]["B"] for page in lines(body) for each in page["Items"]} == ids
+    image = (await desk.do("ec2:DescribeImages"))["Images"][0]["ImageId"]
+    await desk.do("ec2:RunInstances", ImageId=image, MinCount=7, MaxCount=7)
+    _, body = await desk.with_body("ec2:DescribeInstances", MaxResults=5, Paginate=True)
+    found = [each for page in lines(body) for one in page.get("Reservations", []) for each in one["Instances"]]
+    assert len(found) >= 7
+
+
+async def test_a_bucket_and_an_instance_are_waited_for(desk: Desk) -> None:
+    here = await desk.do("s3:HeadBucket", Bucket="data-lake", WaitFor="bucket_exists")
+    assert here == {"WaitFor": "bucket_exists", "state": "success", "attempts": 1}
+    gone = await desk.do("s3:HeadBucket", Bucket="nowhere-1", WaitFor={"name": "bucket_exists", "max_seconds": 0})
+    assert (gone["state"], gone["attempts"]) == ("waiting", 1)
+    image = (await desk.do("ec2:DescribeImages"))["Images"][0]["ImageId"]
+    made = (await desk.do("ec2:RunInstances", ImageId=image, MinCount=1, MaxCount=1))["Instances"][0]["InstanceId"]
+    running = await desk.do("ec2:DescribeInstances", InstanceIds=[made], WaitFor="instance_running")
+    assert running["state"] == "success"
+    await desk.do("ec2:TerminateInstances", InstanceIds=[made])
+    never = await desk.do("ec2:DescribeInstances", InstanceIds=[made], WaitFor="instance_running")
+    assert never["state"] == "failure"

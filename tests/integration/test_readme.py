@@ -95,7 +95,7 @@ def test_the_ten_minute_path_works_as_it_is_written(world: World) -> None:
     said = walk(world)
 
     folder, refs = world.house.folder, world.git.refs(REPO)
-    assert (folder / "x.csv").read_bytes() == CONTENT
+    assert (folder / "x.csv").read_bytes() == (folder / "y.csv").read_bytes() == CONTENT
     assert world.moto.client().list_objects_v2(Bucket="data-lake")["KeyCount"] == 1
     head = subprocess.check_output(["git", "-C", str(folder / "app"), "rev-parse", "HEAD"], text=True).strip()
     assert (refs["refs/heads/feature/hello"], refs["refs/heads/main"]) == (head, head)

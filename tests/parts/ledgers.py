@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from broker.clock import SystemClock
+from broker.clock import Clock, SystemClock
 from broker.ids import ApprovalId, Digest, IntentId, SessionId
 from broker.ledger.log import Ledger
 from broker.model import Approval, ApprovalState, IntentRecord, IntentState, Session
@@ -66,9 +66,9 @@ def sqlite_database(tmp_path: Path) -> Iterator[Database]:
 
 
 @asynccontextmanager
-async def running(database: Database, **options: Any) -> AsyncIterator[Ledger]:
+async def running(database: Database, clock: Clock | None = None, **options: Any) -> AsyncIterator[Ledger]:
     """Yield a started ledger and close it."""
-    ledger = Ledger(database, SystemClock(), **options)
+    ledger = Ledger(database, clock or SystemClock(), **options)
     ledger.start()
     try:
         yield ledger

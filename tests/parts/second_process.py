@@ -18,7 +18,7 @@ from broker.store.reader import SqlReader
 from connectors.base import Connector
 from tests.fakes import FakeTransport
 from tests.house import House, PaperVault
-from vault.model import CredentialRef, Lease
+from vault.model import CredentialRef, Lease, MintRequest
 
 
 class SteppedVault(PaperVault):
@@ -29,7 +29,9 @@ class SteppedVault(PaperVault):
         self._process = process
 
     @asynccontextmanager
-    async def lease(self, credential: CredentialRef, *, host: str, purpose: str) -> AsyncGenerator[Lease, None]:
+    async def lease(
+        self, credential: CredentialRef, *, host: str, purpose: str, mint: MintRequest | None = None, holder: str = ""
+    ) -> AsyncGenerator[Lease, None]:
         if self._process.dies_before_calls:
             await self._process.die()
         async with super().lease(credential, host=host, purpose=purpose) as lease:
@@ -63,7 +65,8 @@ class SecondProcess:
             Foundation(
                 settings=settings, clock=house.clock, instance_id=name, connectors=connectors, load=load,
                 apply=lambda _fresh: None, reader=SqlReader(self._database), outputs=house.outputs, ledger=self.ledger,
-                leases=vault, scrubber=vault, vault=vault, transport=FakeTransport(), queue=house.queue,
+                leases=vault, scrubber=vault, keeper=vault, keys=vault, vault=vault,
+                transport=FakeTransport(), queue=house.queue,
             ),
             load(),
         )  # fmt: skip

@@ -71,6 +71,7 @@ def rules(draw: st.DrawFn, layer: Layer, line: int) -> Rule:
         conditions=tuple(draw(st.lists(CONDITIONS, max_size=1))),
         until_ns=draw(st.sampled_from([0, 0, 5])),
         max_uses=0 if effect is Effect.DENY or layer is Layer.GUARDRAIL else draw(st.sampled_from([0, 0, 2])),
+        returns_secrets=layer is Layer.AGENT and effect is not Effect.DENY and draw(st.booleans()),
     )
 
 
@@ -82,8 +83,9 @@ def questions(draw: st.DrawFn) -> tuple[LayeredPolicy, AccessRequest]:
     context = draw(st.sampled_from(CONTEXTS))
     asked = Requirement(draw(st.sampled_from(["a:R", "a:W", "b:R"])), draw(ASKED_RESOURCES))
     return policy, AccessRequest(
-        "bot", draw(st.sampled_from(["x", "y*", ""])), (asked,), context, draw(st.sampled_from([None, 1, 9])), uses
-    )
+        "bot", draw(st.sampled_from(["x", "y*", ""])), (asked,), context, draw(st.sampled_from([None, 1, 9])), uses,
+        draw(st.booleans()),
+    )  # fmt: skip
 
 
 @given(questions())

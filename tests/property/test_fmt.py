@@ -33,6 +33,7 @@ OPTION_LINES = {
     "approvers": ["approvers: [alice, bob]", "approvers:\n{pad}- alice\n{pad}- bob", "approvers: [alice,\n{pad}  bob]"],
     "until": ['until: "2027-01-31T18:00:00Z"', "until: '2027-01-31T18:00:00Z'"],
     "max_uses": ["max_uses: 3"],
+    "returns_secrets": ["returns_secrets: true", "returns_secrets: false"],
 }  # fmt: skip
 NAMES = list(OPTION_LINES)
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vault.scan import Mask, SecretIndex
+from vault.index import SecretIndex
+from vault.scan import Mask
 from vault.variants import variants
 
 SECRETS = st.lists(

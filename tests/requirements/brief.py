@@ -36,10 +36,7 @@ BRIEF = {
         "tools around policy: lint, format, test, explain, can-i, who-can, diff, replay, unused, suggest"
     ),
     "A1": Requirement("intents API: connectors act with sealed credentials and only results come back"),
-    "A2": Requirement(
-        "AWS: every operation, unmodified clients",
-        partial="all of S3 by intent; the other services can be planned and are not offered; no wire door yet",
-    ),
+    "A2": Requirement("AWS: every operation, unmodified clients"),
     "A3": Requirement(
         "git: unmodified git, policy per ref", partial="read and push by intent with a bundle; no smart HTTP door yet"
     ),
@@ -81,7 +78,7 @@ BRIEF = {
     ),
     "V1": Requirement(
         "vault: sealed credentials, versions, central rotation",
-        partial="key file and passphrase; no KMS, no STS, no GitHub App tokens yet",
+        partial="no GitHub App tokens yet",
     ),
     "V2": Requirement("results are scanned so that no secret comes back"),
     "O1": Requirement(

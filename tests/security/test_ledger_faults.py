@@ -307,10 +307,12 @@ async def test_little_free_disk_stops_new_work_but_not_what_is_under_way(sqlite_
         assert not ledger.accepting
         assert "bytes of disk are free" in ledger.reason
         assert (await ledger.commit(change())).seq == 1
-    async with running(sqlite_database, min_free_bytes=1) as ledger:
+    clock = ManualClock()
+    async with running(sqlite_database, clock, min_free_bytes=1) as ledger:
         assert ledger.ready
         assert sqlite_database.path is not None
         shutil.rmtree(sqlite_database.path.parent)
+        clock.advance(1)
         assert "cannot be asked" in ledger.reason
 
 

@@ -125,6 +125,7 @@ def real_ids(house: S3House) -> dict[str, str]:
     _, started = house.call("POST", "/v1/sessions", house.admin, {"agent": "agent"})
     return {
         "intent_id": done["intent"], "approval_id": parked["approval"]["id"], "session_id": started["session"]["id"],
+        "action": "s3:GetObject",
     }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ def header_value(credential: Credential) -> SecretValue:
     """Return the ``Authorization`` header value of a basic or bearer credential.
 
     Raises:
-        LeaseRefusedError: it is an AWS credential, which signs and is never lent.
+        LeaseRefusedError: it is an AWS credential, which signs and is never lent, or a sealed one, which is kept.
     """
     match credential.kind:
         case CredentialKind.BASIC:
@@ -26,3 +26,5 @@ def header_value(credential: Credential) -> SecretValue:
             return SecretValue(b"Bearer " + credential.fields["token"].reveal())
         case CredentialKind.AWS:
             raise LeaseRefusedError(f"credential `{credential.ref}` signs; it has no header", LeaseRefusal.KIND)
+        case CredentialKind.SEALED:
+            raise LeaseRefusedError(f"`{credential.ref}` is kept, not lent", LeaseRefusal.KIND)

@@ -125,6 +125,7 @@ def plain_rule(rule: Rule) -> dict[str, Any]:
         ),
         "until": written(rule.until_ns) if rule.until_ns else "",
         "max_uses": rule.max_uses or "",
+        "returns_secrets": rule.returns_secrets,
         "place": str(rule.span),
         "approval": f"{terms.channel} within {terms.timeout_seconds}s" if terms else "",
         "description": rule.description,

@@ -111,7 +111,8 @@ def _request(found: Configuration, agent: str, asked: tuple[str, str], facts: di
     action = canonical_action(asked[0])
     requirement = Requirement(action, found.catalogue.full_name(action, asked[1]))
     known = found.agents[agent]
-    return AccessRequest(agent, known.project, (requirement,), facts, moment(at))
+    secrets = found.catalogue.returns_secrets(action)
+    return AccessRequest(agent, known.project, (requirement,), facts, moment(at), returns_secrets=secrets)
 
 
 def _facts(

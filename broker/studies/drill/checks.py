@@ -22,7 +22,7 @@ from broker.studies.drill.report import Check, CheckName, Verdict
 from broker.studies.drill.scratch import DRILLER, Scratch
 from connectors.base import Connector
 from policies.layers import LayeredPolicy
-from policies.model import AccessRequest, Effect, Rule
+from policies.model import Effect, Rule
 
 MAX_TRIES: Final = 200
 """Dry runs of one search; each denied one is an event of the scratch ledger."""
@@ -141,7 +141,7 @@ class AgentDrill:
                 continue
             granting = [rule for rule in _rules(policy) if rule.effect is not Effect.DENY]
             for draft in self._drafts.under(granting, name):
-                request = AccessRequest(name, agent.project, self._drafts.requirements(draft))
+                request = self._drafts.request(draft, name, agent.project)
                 if policy.decide(request).effect is not Effect.DENY:
                     yield draft
 

@@ -17,9 +17,10 @@ from broker.catalog import Catalog
 from broker.config.model import Configuration
 from broker.model import IntentDraft
 from broker.outcome import Problem
+from broker.studies.drill.picking import picked
 from broker.studies.drill.swapping import swapped
-from connectors.base import Connector
-from policies.model import Requirement, Rule
+from connectors.base import Access, Connector
+from policies.model import AccessRequest, Requirement, Rule
 from policies.patterns.pattern import compile_pattern
 
 WORD: Final = "ostiary-drill"
@@ -52,12 +53,15 @@ class Drafts:
         self._connectors = connectors
         self._project = project
         self._catalog = Catalog(connectors, lambda: configuration)
+        self._chosen: dict[str, list[str]] = {}
         self._examples = tuple(self._planned())
 
     def examples(self) -> Iterator[IntentDraft]:
-        """Yield the example of every operation the project has a connection for, as the connector shows it."""
-        for operation, connections in self._catalog.operations(self._project):
-            yield IntentDraft(operation.action, operation.example, connection=connections[0])
+        """Yield the examples of the operations the project has a connection for, as far as a drill looks."""
+        for connector, connections in self._catalog.offers(self._project):
+            for action in self._picked(connector):
+                operation = connector.operations[action]
+                yield IntentDraft(operation.action, operation.example, connection=connections[0])
 
     def elsewhere(self) -> Iterator[IntentDraft]:
         """Yield the examples about things nobody has."""
@@ -75,9 +79,10 @@ class Drafts:
         """
         variables = {"agent.id": agent, "project": self._project}
         for rule in rules:
+            actions = [compile_pattern(action) for action in rule.actions]
             for example in self._examples:
                 requirement = example.requirement
-                if not any(compile_pattern(action).matches(requirement.action) for action in rule.actions):
+                if not any(action.matches(requirement.action) for action in actions):
                     continue
                 template, values = self._parts(requirement)
                 for resource in _instances(rule.resources, requirement.resource, variables):
@@ -88,13 +93,34 @@ class Drafts:
     def through(self, connection: str) -> Iterator[IntentDraft]:
         """Yield the examples of a connection's operations, whoever may use it."""
         connector = self._connectors.get(self._configuration.connections[connection].connector)
-        for _, operation in sorted(connector.operations.items()) if connector else ():
-            yield IntentDraft(operation.action, operation.example, connection=connection)
+        if connector is None:
+            return
+        for action in self._picked(connector):
+            yield IntentDraft(action, connector.operations[action].example, connection=connection)
+
+    def request(self, draft: IntentDraft, agent: str, project: str) -> AccessRequest:
+        """Return what policy is asked about a draft when some agent sends it.
+
+        Args:
+            draft: Planned for this project, whoever asks.
+            agent: Name of the agent.
+            project: Name of its project.
+        """
+        resolved = self._catalog.resolve(self._project, draft)
+        if isinstance(resolved, Problem):
+            return AccessRequest(agent, project, ())
+        plan = resolved.plan
+        return AccessRequest(agent, project, plan.requirements, returns_secrets=plan.access is Access.SECRET)
 
     def requirements(self, draft: IntentDraft) -> tuple[Requirement, ...]:
         """Return what the plan of a draft requires; nothing when it has no plan."""
         resolved = self._catalog.resolve(self._project, draft)
         return () if isinstance(resolved, Problem) else resolved.plan.requirements
+
+    def _picked(self, connector: Connector) -> list[str]:
+        if connector.name not in self._chosen:
+            self._chosen[connector.name] = picked(connector, self._configuration, self._project)
+        return self._chosen[connector.name]
 
     def _planned(self) -> Iterator[_Example]:
         for draft in self.examples():

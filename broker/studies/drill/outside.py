@@ -6,7 +6,7 @@ and the report says how far it came.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Final, NoReturn
@@ -16,7 +16,7 @@ from broker.redaction import StreamScanner
 from connectors.base import UpstreamResponse
 from connectors.errors import NotSentError
 from vault.errors import SealedError
-from vault.model import CredentialRef, Lease
+from vault.model import CredentialRef, Lease, MintRequest, SecretValue
 
 _REFUSED: Final = "a drill has no outside"
 
@@ -50,16 +50,25 @@ class Outside:
     def __init__(self) -> None:
         self.tried: list[str] = []
 
-    def lease(self, credential: CredentialRef, *, host: str, purpose: str) -> AbstractAsyncContextManager[Lease]:
+    def lease(
+        self,
+        credential: CredentialRef,
+        *,
+        host: str,
+        purpose: str,
+        mint: MintRequest | None = None,  # noqa: ARG002 - nothing is minted
+        holder: str = "",  # noqa: ARG002 - nobody holds it
+    ) -> AbstractAsyncContextManager[Lease]:
         """Refuse to lend a credential; see `broker.ports.Leases`."""
         self.tried.append(f"lease {credential} for {host or 'no host'} ({purpose})")
         return _Closed(SealedError(_REFUSED))
 
     def request(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes = b""
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | AsyncIterator[bytes] = b""
     ) -> AbstractAsyncContextManager[UpstreamResponse]:
         """Refuse to send; see `connectors.base.Transport`."""
-        self.tried.append(f"{method} {url} ({len(headers)} headers, {len(body)} bytes)")
+        size = f"{len(body)} bytes" if isinstance(body, bytes) else "a stream"
+        self.tried.append(f"{method} {url} ({len(headers)} headers, {size})")
         return _Closed(NotSentError(_REFUSED))
 
     async def scrub(self, data: bytes) -> tuple[bytes, int]:
@@ -70,6 +79,16 @@ class Outside:
     def scanner(self) -> StreamScanner:
         """Refuse likewise."""
         self.tried.append("scan a stream")
+        raise SealedError(_REFUSED)
+
+    async def keep(self, name: str, values: Mapping[str, str]) -> CredentialRef:
+        """Refuse to seal; see `broker.ports.Keeper`."""
+        self.tried.append(f"seal {len(values)} values of {name}")
+        raise SealedError(_REFUSED)
+
+    async def derive(self, label: str, subject: str) -> SecretValue:
+        """Refuse to derive; see `broker.ports.Deriver`."""
+        self.tried.append(f"derive {label} for {subject}")
         raise SealedError(_REFUSED)
 
     async def health(self) -> bool | str:

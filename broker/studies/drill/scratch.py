@@ -98,6 +98,8 @@ async def open_scratch(
             ledger=ledger,
             leases=outside,
             scrubber=outside,
+            keeper=outside,
+            keys=outside,
             vault=outside,
             transport=outside,
             queue=outside,

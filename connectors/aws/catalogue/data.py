@@ -43,8 +43,13 @@ FLAGS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Letter in a row -> field of `Entry`."""
+MAX_DOCUMENTS: Final = 48
+"""Services kept in memory, as many as models of botocore; each takes some 80 kB, a large one ten times that."""
+MAX_ENTRIES: Final = 4_096
+"""Rows kept; over it all are forgotten, and the next look at each makes it again."""
 _EMPTY_ROW: Final[list[Any]] = ["", [], "", []]
 _EMPTY_PAIR: Final[list[Any]] = [0, "", [], 0, 0]
+_SECRET: Final = next(letter for letter, name in FLAGS.items() if name == "returns_secrets")
 _ACCESS: Final = {access.value[0]: access for access in AccessClass}
 
 
@@ -103,7 +108,26 @@ class AwsCatalogue:
         """
         if service not in self._index:
             return ()
-        return tuple((self._documents.get(service) or self._read(service))["operations"])
+        return tuple(self._glance(service)["operations"])
+
+    def asked(self, service: str) -> dict[str, tuple[tuple[str, ...], bool]]:
+        """Return for each operation of a service its IAM actions, each once, and whether it can pass a role on.
+
+        A service that is read for these only is not kept, and no entry is made: this is for going through all of AWS.
+        """
+        if service not in self._index:
+            return {}
+        document = self._glance(service)
+        prefix = document["prefix"]
+        return {
+            name: (tuple(dict.fromkeys(_action(pair, prefix, name) for pair in row[1])), len(row) == len(_EMPTY_ROW))
+            for name, row in document["operations"].items()
+        }
+
+    def secret_operations(self, service: str) -> tuple[str, ...]:
+        """Return the operations of a service whose answer holds secrets, sorted; read as by `asked`."""
+        rows = self._glance(service)["operations"] if service in self._index else {}
+        return tuple(name for name, row in rows.items() if _SECRET in row[0][1:])
 
     def entry(self, service: str, operation: str) -> Entry | None:
         """Return what is known of an operation, None when there is none.
@@ -117,6 +141,8 @@ class AwsCatalogue:
             document = self._document(service)
             row = document["operations"].get(operation)
             if row is not None:
+                if len(self._entries) >= MAX_ENTRIES:
+                    self._entries.clear()
                 found = self._entries[service, operation] = _entry(service, operation, row, document)
         return found
 
@@ -124,10 +150,13 @@ class AwsCatalogue:
         """Return the IAM actions policy can speak of for a service: those its operations ask, and IAM's others."""
         if service not in self._index:
             return frozenset()
-        document = self._document(service)
-        prefix = document["prefix"]
-        asked = {_action(pair, prefix, name) for name, row in document["operations"].items() for pair in row[1]}
-        return frozenset(asked).union(f"{prefix}:{name}" for name in self._others.get(prefix, ()))
+        asked = frozenset(action for actions, _ in self.asked(service).values() for action in actions)
+        return asked | self.other_actions(service)
+
+    def other_actions(self, service: str) -> frozenset[str]:
+        """Return the actions IAM has for a service and none of its operations asks for."""
+        prefix = self._index[service][0] if service in self._index else ""
+        return frozenset(f"{prefix}:{name}" for name in self._others.get(prefix, ()))
 
     def iam_prefixes(self) -> Mapping[str, tuple[str, ...]]:
         """Return IAM's prefixes, each with the services it covers, sorted."""
@@ -139,8 +168,15 @@ class AwsCatalogue:
     def _document(self, service: str) -> Any:  # noqa: ANN401 - JSON
         document = self._documents.get(service)
         if document is None:
-            document = self._documents[service] = self._read(service)
+            document = self._read(service)
+            # Planning may happen in two threads: what is dropped twice is gone once.
+            while len(self._documents) >= MAX_DOCUMENTS:
+                self._documents.pop(next(iter(self._documents)), None)
+            self._documents[service] = document
         return document
+
+    def _glance(self, service: str) -> Any:  # noqa: ANN401 - JSON
+        return self._documents.get(service) or self._read(service)
 
     def _read(self, service: str) -> Any:  # noqa: ANN401 - JSON
         _, offset, size, _ = self._index[service]

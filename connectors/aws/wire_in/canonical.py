@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote
 
@@ -70,6 +71,7 @@ def canonical_query(query: str, without: str = "") -> str:
     return "&".join(f"{name}={value}" for name, value in sorted(pairs) if name != without)
 
 
+@lru_cache(maxsize=1024)  # one per session, day, region and service: a client makes many requests with it
 def signing_key(secret: bytes, date: str, region: str, service: str) -> bytes:
     """Return the key of one day, region and service.
 

@@ -23,7 +23,10 @@ UNKNOWN_PART = "(unknown)"
 
 @dataclass(frozen=True)
 class Question:
-    """One question to a group of policies; `rule` and `layer` are None where any will do."""
+    """One question to a group of policies; `rule` and `layer` are None where any will do.
+
+    `returns_secrets` is None where the action says it.
+    """
 
     group: str
     files: dict[str, str]
@@ -36,10 +39,12 @@ class Question:
     uses: dict[str, int]
     project: str
     now: str | None
+    returns_secrets: bool | None
 
     @property
     def id(self) -> str:
-        return f"{self.group}: {', '.join(self.ask)} {self.context or ''}{self.uses or ''} {self.now}"
+        rest = f"{self.context or ''}{self.uses or ''} {self.now} {self.returns_secrets}"
+        return f"{self.group}: {', '.join(self.ask)} {rest}"
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ def refusals() -> list[Refusal]:
 
 def _question(group: dict[str, Any], asked: dict[str, Any]) -> Question:
     _closed(group, {"name", "policy", "files", "session", "requests"})
-    _closed(asked, {"ask", "expect", "rule", "layer", "context", "uses", "project", "now"})
+    _closed(asked, {"ask", "expect", "rule", "layer", "context", "uses", "project", "now", "returns_secrets"})
     ask = (asked["ask"],) if isinstance(asked["ask"], str) else tuple(asked["ask"])
     files = group.get("files") or {f"policies/{AGENT}.yaml": group["policy"]}
     if "policy" in group:
@@ -83,7 +88,7 @@ def _question(group: dict[str, Any], asked: dict[str, Any]) -> Question:
     return Question(
         group["name"], files, tuple(tuple(scope) for scope in group.get("session", ())), ask, asked["expect"],
         asked.get("rule"), asked.get("layer"), asked.get("context", {}), asked.get("uses", {}),
-        asked.get("project", PROJECT), asked.get("now", NOW),
+        asked.get("project", PROJECT), asked.get("now", NOW), asked.get("returns_secrets"),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
 
-from connectors.base import permissions_of
+from connectors.base import permissions_of, secret_operations_of
 from connectors.registry import build_connectors
 from policies.conditions.guards import flatten_params
 from policies.conditions.moments import parse_moment
@@ -29,7 +29,8 @@ def catalogue() -> Catalogue:
     """Return what the connectors of this build offer; the command line uses the same."""
     connectors = build_connectors().values()
     operations = {action: asked for one in connectors for action, asked in permissions_of(one.operations).items()}
-    return build_catalogue([each for one in connectors for each in one.resource_types], operations)
+    secret = [name for one in connectors for name in secret_operations_of(one.operations)]
+    return build_catalogue([each for one in connectors for each in one.resource_types], operations, secret)
 
 
 def layer_of(file: str) -> Layer:
@@ -64,7 +65,10 @@ def request(question: Question, policy: LayeredPolicy) -> AccessRequest:
     }
     now_ns = None if question.now is None else parse_moment(question.now)
     asked = tuple(requirement(text) for text in question.ask)
-    return AccessRequest(AGENT, question.project, asked, _facts(question.context), now_ns, uses)
+    secrets = question.returns_secrets
+    if secrets is None:
+        secrets = any(catalogue().returns_secrets(each.action) for each in asked)
+    return AccessRequest(AGENT, question.project, asked, _facts(question.context), now_ns, uses, secrets)
 
 
 def requirement(text: str) -> Requirement:

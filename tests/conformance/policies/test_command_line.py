@@ -31,6 +31,8 @@ def library_only(question: Question) -> str:
         return "uses"
     if question.now is None:
         return "a moment that is not known"
+    if question.returns_secrets is not None:
+        return "what the call returns"
     if UNKNOWN_PART in question.ask[0]:
         return "an unknown part"
     return "a pattern for an action" if "*" in question.ask[0].partition(" on ")[0] else ""
@@ -81,7 +83,7 @@ def test_every_question_but_a_known_few_is_asked_on_the_command_line() -> None:
     assert len(ASKED) >= 230
     assert set(left_out) == {
         "several requirements, or none", "a session's scope", "uses", "a moment that is not known", "an unknown part",
-        "a pattern for an action",
+        "a pattern for an action", "what the call returns",
     }  # fmt: skip
 
 

@@ -11,10 +11,12 @@ from broker.catalog import Catalog, Resolved, draft_bytes, plan_digest_of, reque
 from broker.config.model import Configuration
 from broker.model import IntentDraft, IntentState
 from broker.outcome import Problem, ProblemKind
-from connectors.base import Access, Connection, Plan, Usage
+from connectors.aws import model
+from connectors.aws.connector import AwsConnector
+from connectors.base import Access, Connection, Connector, Plan, Usage
 from policies.model import Requirement
 from tests.house import OSTIARY_YAML, House, PaperConnector
-from vault.model import CredentialRef
+from vault.model import CredentialRef, MintRequest
 
 PLAN = Plan(
     "paper", "paper:Write", "paper", CredentialRef("paper/one"), {"name": "a", "payload_sha256": "0" * 64},
@@ -25,6 +27,7 @@ OTHERS: dict[str, Any] = {
     "connector": "other", "action": "paper:Read", "connection": "other", "credential": CredentialRef("paper/two"),
     "call": {"name": "b", "payload_sha256": "0" * 64}, "requirements": (Requirement("paper:Write", "sheets/b"),),
     "access": Access.DESTROY, "idempotent": True, "summary": "write b", "host": "h:2",
+    "mint": MintRequest("arn:aws:iam::123456789012:role/r", "{}", 900, "https://h:2", "eu-west-1"),
 }  # fmt: skip
 
 
@@ -35,7 +38,7 @@ class Kinked(PaperConnector):
         return replace(super().plan(action, params, connection), call={"number": math.nan})
 
 
-def catalog(house: House, connector: PaperConnector | None = None) -> Catalog:
+def catalog(house: House, connector: Connector | None = None) -> Catalog:
     return Catalog({"paper": connector or house.connector}, house.policies)
 
 
@@ -97,14 +100,26 @@ async def test_of_several_connections_one_must_be_named(house: House) -> None:
 async def test_a_project_without_connections_or_without_an_entry_can_do_nothing(house: House) -> None:
     for project in ("bare", "no-such-project", ""):
         assert problem(catalog(house).resolve(project, draft())) is ProblemKind.DENIED
-        assert catalog(house).operations(project) == []
+        assert catalog(house).offers(project) == []
 
 
-async def test_the_operations_of_a_project_are_those_it_has_connections_for(house: House) -> None:
+async def test_a_project_is_offered_the_connectors_it_has_connections_for(house: House) -> None:
     await configured(house, TWO)
-    found = catalog(house).operations("desk")
-    assert [operation.action for operation, _ in found] == ["paper:Destroy", "paper:Read", "paper:Write"]
-    assert all(names == ["paper", "spare"] for _, names in found)
+    [(connector, names)] = catalog(house).offers("desk")
+    assert (connector.name, names) == ("paper", ["paper", "spare"])
+
+
+async def test_what_planning_needs_is_read_before_it_and_only_once(house: House) -> None:
+    found = catalog(house, AwsConnector())
+    model.service.cache_clear()
+    asked = draft(action="aws:sqs:SendMessage", alternatives=(("sns:Publish", {}),))
+    await found.ready(asked)
+    assert model.is_in_memory("sqs")
+    assert model.is_in_memory("sns")
+    read = model.service.cache_info().misses
+    for each in (asked, *(draft(action=name) for name in ("paper:Read", "nope:Nope", "sqs:Nope", ""))):
+        await found.ready(each)
+    assert model.service.cache_info().misses == read
 
 
 async def test_a_resource_that_is_not_the_derived_one_is_refused_and_told(house: House) -> None:
@@ -124,8 +139,9 @@ def test_the_digest_is_bound_to_each_part_of_the_plan(name: str) -> None:
 
 
 def test_no_part_of_a_plan_is_left_out_of_the_digest_unseen() -> None:
-    """The payload is bound by its hash in the call, and an estimate is no promise; think about a new field."""
-    assert {each.name for each in fields(Plan)} == {*OTHERS, "payload", "estimate"}
+    """What comes in is bound by the call, an estimate is no promise, and people are not asked about fresh tokens."""
+    unbound = {"payload", "upload", "stream", "estimate", "fresh"}
+    assert {each.name for each in fields(Plan)} == {*OTHERS, *unbound}
     assert plan_digest_of(replace(PLAN, estimate=Usage(calls=9))) == plan_digest_of(PLAN)
 
 

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from broker.loops import ConfigurationWatch, KillWatch, Loop, running
+from broker.ledger.events import parse_event
+from broker.loops import ConfigurationWatch, KillWatch, Loop, RotationWatch, running
 from broker.service import Policies, acceptance
 from broker.sessions import Sessions
+from broker.store.base import EventFilter
 from tests.house import SCRIBE_YAML, House, write_policy
+from vault.model import CredentialRef
+from vault.rotation.model import Milestone
+from vault.rotation.status import RotationStatus
 
 
 @pytest.mark.req("S2")
@@ -67,3 +73,33 @@ async def test_a_configuration_another_process_accepted_is_taken_up(house: House
 
 async def _nothing(_session_id: object) -> None:
     pass
+
+
+class PaperRotations:
+    """Stands of rotations, and what was said to be told."""
+
+    def __init__(self, *found: RotationStatus) -> None:
+        self.found = list(found)
+
+    async def list(self) -> list[RotationStatus]:
+        return self.found
+
+    async def tell(self, ref: CredentialRef, milestone: Milestone) -> None:
+        self.found = [replace(each, told=milestone.value) if each.ref == ref else each for each in self.found]
+
+
+def rotation(ref: str, milestone: Milestone | None) -> RotationStatus:
+    return RotationStatus(
+        CredentialRef(ref), None, milestone, "", "arn:user", "AKIAOLD", "AKIANEW", 0, 0, 0, 0, "", stopped=False,
+        running=False, problem_code="", problem="",
+    )  # fmt: skip
+
+
+@pytest.mark.req("V1")
+async def test_what_the_vault_does_with_keys_by_itself_is_on_the_ledger_once(house: House) -> None:
+    rotations = PaperRotations(rotation("aws/a", Milestone.FINISHED), rotation("aws/b", None))
+    watch = RotationWatch(rotations, house.ledger, house.clock)
+    await watch.look()
+    await watch.look()
+    events = await house.reader.events(EventFilter(type="vault.changed"))
+    assert [parse_event(each.body).data["change"] for each in events] == ["rotation-finished"]

@@ -115,5 +115,55 @@ def test_an_empty_key_file_means_a_passphrase() -> None:
     assert Settings(vault_key_file="").key_file is None
 
 
+KMS_KEY = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd"
+
+
+@pytest.mark.req("V1")
+def test_a_kms_key_takes_the_place_of_the_key_file() -> None:
+    settings = load_settings({"OSTIARY_VAULT_KMS_KEY": KMS_KEY, "OSTIARY_VAULT_KMS_ENDPOINT": "https://kms.test/"})
+    assert (settings.key_file, settings.vault_kms_endpoint) == (None, "https://kms.test")
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"OSTIARY_VAULT_KMS_KEY": "alias/vault"},
+        {"OSTIARY_VAULT_KMS_KEY": f"{KMS_KEY}\n"},
+        {"OSTIARY_VAULT_KMS_KEY": KMS_KEY, "OSTIARY_VAULT_KEY_FILE": "/run/vault.key"},
+        {"OSTIARY_VAULT_KMS_KEY": KMS_KEY, "OSTIARY_VAULT_KMS_ENDPOINT": "kms.test"},
+        {"OSTIARY_VAULT_KMS_ENDPOINT": "https://kms.test"},
+    ],
+)
+def test_settings_of_kms_that_do_not_fit_together_are_refused(environment: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match="OSTIARY_VAULT_KMS"):
+        load_settings(environment)
+
+
 def test_a_job_may_take_longer_than_everything_in_it() -> None:
     assert Settings(upstream_timeout_seconds=10.5).job_timeout_seconds == 4 * 11 + 60
+
+
+def test_names_of_the_aws_wire_door_are_host_names_and_its_links_start_at_an_origin() -> None:
+    settings = load_settings({"OSTIARY_WIRE_HOSTS": "AWS.a.test, b", "OSTIARY_PUBLIC_URL": "https://a.test:8443/"})
+    assert settings.wire_host_names == {"aws.a.test", "b"}
+    assert settings.public_url == "https://a.test:8443"
+    assert load_settings({}).wire_host_names == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(
+            ("OSTIARY_WIRE_HOSTS", value)
+            for value in ("*.a.test", "a.test:80", "https://a", "a..b", "-a", "a_b", "a b")
+        ),
+        *(
+            ("OSTIARY_PUBLIC_URL", value)
+            for value in ("a.test", "ftp://a", "https://a/b", "https://u@a", "https://a?b")
+        ),
+    ],
+)
+def test_a_name_or_a_link_that_is_none_is_refused(name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({name: value})
+    assert str(caught.value) == f"value does not fit: {name}"

@@ -23,7 +23,9 @@ from broker.store.database import open_database
 from broker.wiring import open_broker
 from tests.parts.counting_s3 import counting_s3
 from tests.parts.valkey import private_valkey
+from tests.unit.vault.paper_kms import PaperKms, kms_vault
 from vault.client import VaultClient
+from vault.errors import KmsUnavailableError
 from vault.model import CredentialKind, CredentialRef, SecretValue
 from vault.server import VaultServer
 from vault.service import Vault
@@ -45,7 +47,7 @@ def settings_in(folder: Path, **others: Any) -> Settings:
 @asynccontextmanager
 async def running_vault(settings: Settings, *, unsealed: bool = True) -> AsyncIterator[Vault]:
     settings.run_dir.mkdir(mode=0o700, exist_ok=True)
-    vault = Vault(MemoryStorage(), key_file=settings.key_file)
+    vault = Vault(MemoryStorage(), root_key=settings.key_file)
     if unsealed:
         vault.initialise(None)
     async with VaultServer(vault, settings.vault_socket):
@@ -92,6 +94,19 @@ async def test_a_vault_without_keys_is_named(short_tmp: Path) -> None:
     settings = settings_in(short_tmp)
     async with running_vault(settings, unsealed=False), open_broker(settings) as broker:
         assert (await broker.readiness())["vault"] == "uninitialised"
+
+
+async def test_a_vault_that_kms_does_not_unseal_says_why(short_tmp: Path) -> None:
+    settings, kms = settings_in(short_tmp), PaperKms()
+    settings.run_dir.mkdir(mode=0o700, exist_ok=True)
+    vault = kms_vault(kms)
+    await vault.initialise_by_kms()
+    vault.seal()
+    kms.faults = {"decrypt": KmsUnavailableError("kms is away")}
+    async with VaultServer(vault, settings.vault_socket), open_broker(settings) as broker:
+        with pytest.raises(KmsUnavailableError):
+            await vault.unseal_by_kms()
+        assert (await broker.readiness())["vault"] == "sealed: kms is away"
 
 
 async def test_a_faulty_first_configuration_opens_nothing(short_tmp: Path) -> None:

@@ -53,7 +53,22 @@ def decides(layers: tuple[PolicySet, ...], requirement: Requirement, request: Ac
         return Effect.DENY
     answers = [(layer.layer, says(layer, requirement, request)) for layer in layers]
     heard = [answer or Effect.DENY for kind, answer in answers if answer or kind is not Layer.GUARDRAIL]
+    if request.returns_secrets and not grants_secrets(layers, requirement, request):
+        return Effect.DENY
     return max(heard, key=RANK.__getitem__)
+
+
+def grants_secrets(layers: tuple[PolicySet, ...], requirement: Requirement, request: AccessRequest) -> bool:
+    """Tell whether every agent's own policy, of which there is one at least, has a rule that grants secrets."""
+    own = [layer for layer in layers if layer.layer is Layer.AGENT]
+    granting = [
+        any(
+            rule.returns_secrets and rule.effect is not Effect.DENY and _speaks(rule, layer.layer, requirement, request)
+            for rule in layer.rules
+        )
+        for layer in own
+    ]
+    return bool(own) and all(granting)
 
 
 def _speaks(rule: Rule, layer: Layer, requirement: Requirement, request: AccessRequest) -> bool:

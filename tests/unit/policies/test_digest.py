@@ -31,6 +31,7 @@ def test_versions_of_rules_without_newer_options_never_change() -> None:
         {"conditions": (Condition("project", "is", ("web",)),)},
         {"until_ns": 1},
         {"max_uses": 1},
+        {"returns_secrets": True},
         {"approval": ApprovalTerms("approvals", 60)},
     ],
 )
@@ -77,6 +78,7 @@ def test_a_rule_keeps_its_key_when_it_moves_and_loses_it_when_it_says_something_
         {"resources": ("repos/**",)},
         {"conditions": (Condition("project", "is", ("web",)),)},
         {"max_uses": 3},
+        {"returns_secrets": True},
     ]
     keys = {rule_key("bot", replace(rule, **change)) for change in changes} | {key, rule_key("bob", rule)}
     assert len(keys) == len(changes) + 2

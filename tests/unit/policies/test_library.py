@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import policies
-from connectors.base import permissions_of
+from connectors.base import permissions_of, secret_operations_of
 from connectors.registry import build_connectors
 from policies.engine import compile_policy
 from policies.language.fmt import format_policy
@@ -24,6 +24,7 @@ CONNECTORS = build_connectors().values()
 CATALOGUE = build_catalogue(
     [each for connector in CONNECTORS for each in connector.resource_types],
     {action: asked for one in CONNECTORS for action, asked in permissions_of(one.operations).items()},
+    [name for one in CONNECTORS for name in secret_operations_of(one.operations)],
 )
 
 
@@ -61,8 +62,8 @@ def test_the_library_holds_the_policies_that_were_promised() -> None:
         "break-glass", "ci-runner", "code-reviewer", "read-only", "support-bot",
     }  # fmt: skip
     assert {path.stem for path in PACKS} == {
-        "customer-data", "iam-changes", "migrations", "money", "production-deploys", "secret-returning",
-        "secret-rotation",
+        "borrowed-powers", "customer-data", "iam-changes", "migrations", "money", "production-deploys",
+        "secret-returning", "secret-rotation",
     }  # fmt: skip
 
 

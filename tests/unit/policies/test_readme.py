@@ -13,7 +13,7 @@ import typer
 
 import policies
 from broker.cli.policy import app as tools
-from connectors.base import permissions_of
+from connectors.base import permissions_of, secret_operations_of
 from connectors.registry import build_connectors
 from policies.conditions.guards import compile_guard
 from policies.conditions.moments import parse_moment
@@ -40,6 +40,7 @@ CONNECTORS = build_connectors().values()
 CATALOGUE = build_catalogue(
     [each for connector in CONNECTORS for each in connector.resource_types],
     {action: asked for one in CONNECTORS for action, asked in permissions_of(one.operations).items()},
+    [name for one in CONNECTORS for name in secret_operations_of(one.operations)],
 )
 LAYERS = {"policies/guardrails": Layer.GUARDRAIL, "policies/projects": Layer.BOUNDARY, "policies": Layer.AGENT}
 PROJECT = "shop"
@@ -87,7 +88,7 @@ def layered(files: dict[str, str]) -> LayeredPolicy:
 
 def test_the_page_has_examples_of_every_kind() -> None:
     kinds = (FILES, LITERAL, REFUSED, SUITES, ANSWERS, PATTERNS, CONDITIONS, EXPANSIONS)
-    assert [len(kind) for kind in kinds] == [6, 1, 5, 1, 15, 4, 15, 9]
+    assert [len(kind) for kind in kinds] == [7, 1, 5, 1, 18, 4, 15, 9]
     assert PAGE.count("```yaml") == len(FILES) + len(LITERAL) + len(REFUSED) + len(SUITES)
 
 
@@ -133,7 +134,9 @@ def is_strict(text: str) -> bool:
 @pytest.mark.parametrize(("files", "action", "resource", "expected"), ANSWERS)
 def test_each_answer_is_the_one_on_the_page(files: dict[str, str], action: str, resource: str, expected: str) -> None:
     policy = layered(files)
-    decision = policy.decide(AccessRequest(policy.agent, PROJECT, (Requirement(action, resource),)))
+    secrets = CATALOGUE.returns_secrets(action)
+    asked = AccessRequest(policy.agent, PROJECT, (Requirement(action, resource),), returns_secrets=secrets)
+    decision = policy.decide(asked)
     assert decision.errors == ()
     assert decision.effect is Effect(expected)
 

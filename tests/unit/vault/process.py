@@ -63,16 +63,20 @@ vault.__main__.run()
 dumpability away; it is given back, so that what the vault itself gives up is what a test sees."""
 
 
-def command(folder: Path, *, passphrase: bool = False, user: int | None = None) -> list[str]:
+def command(folder: Path, *, passphrase: bool = False, user: int | None = None, kms: tuple[str, ...] = ()) -> list[str]:
     program = ["-m", "vault"] if user is None else ["-c", AS_ANOTHER, str(user)]
     arguments = ["--socket", str(folder / "run" / "vault.sock"), "--storage", str(folder / "vault.sqlite3")]
-    if not passphrase:
+    if kms:
+        arguments += kms
+    elif not passphrase:
         arguments += ["--key-file", str(folder / "vault.key")]
     return [sys.executable, *program, *arguments]
 
 
 @contextmanager
-def running_vault(folder: Path, *, passphrase: bool = False, user: int | None = None) -> Iterator[VaultProcess]:
+def running_vault(
+    folder: Path, *, passphrase: bool = False, user: int | None = None, kms: tuple[str, ...] = ()
+) -> Iterator[VaultProcess]:
     """Start a vault in a folder and wait until its socket answers; kill it at the end if it still runs."""
     environment = dict(os.environ)
     if user is not None:
@@ -80,7 +84,7 @@ def running_vault(folder: Path, *, passphrase: bool = False, user: int | None = 
         environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
-            command(folder, passphrase=passphrase, user=user),
+            command(folder, passphrase=passphrase, user=user, kms=kms),
             cwd=ROOT,
             stderr=log,
             stdout=log,

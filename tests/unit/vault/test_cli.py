@@ -16,10 +16,15 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from broker.cli import app
+from broker.cli.vault import _root_key
+from broker.settings import Settings
+from tests.unit.vault.paper_kms import KEY
 from tests.unit.vault.process import ROOT, VaultProcess, running_vault, short_folder, wait_for_socket
 from tests.unit.vault.samples import AWS_SECRET
+from vault.__main__ import run as vault_program
 from vault.client import VaultClient
 from vault.credential import FIELDS
+from vault.kms import KmsKey
 from vault.model import CredentialKind, CredentialRef
 
 Run = Callable[..., Result]
@@ -244,3 +249,34 @@ async def test_bare_vault_runs_the_process_in_the_foreground() -> None:
         await client.put(CredentialRef("git/a"), CredentialKind.BEARER, {"token": "abcdefghij"}, ["x.com"])
         await client.close()
         assert await asyncio.to_thread(vault.stop) == 0
+
+
+@pytest.mark.req("V1")
+def test_a_vault_in_the_foreground_takes_its_root_key_from_kms_when_a_key_is_set(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path, vault_kms_key=KEY.arn, vault_kms_endpoint="https://kms.test")
+    assert _root_key(settings) == KmsKey(KEY.arn, "https://kms.test")
+    assert _root_key(Settings(data=tmp_path)) == tmp_path / "vault.key"
+    assert _root_key(Settings(data=tmp_path, vault_key_file="")) is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--kms-key", "alias/vault"),
+        ("--kms-key", KEY.arn, "--kms-endpoint", "http://kms.test"),
+        ("--kms-key", KEY.arn, "--key-file", "k"),
+    ],
+)
+def test_a_vault_is_not_started_with_a_kms_key_that_does_not_fit(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["vault", "--socket", "s", "--storage", "f", *words])
+    with pytest.raises(SystemExit) as caught:
+        vault_program()
+    assert caught.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_an_endpoint_that_answers_in_the_clear_is_a_usage_error(folder: Path) -> None:
+    environment = {"OSTIARY_VAULT_KMS_KEY": KEY.arn, "OSTIARY_VAULT_KMS_ENDPOINT": "http://kms.test"}
+    assert CliRunner().invoke(app, ["--data", str(folder), "vault"], env=environment).exit_code == 2

@@ -8,7 +8,8 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from vault.scan import Found, Mask, SecretIndex, masked
+from vault.index import SecretIndex
+from vault.scan import Found, Mask, masked
 from vault.variants import PIECE_BYTES, pieces, variants
 
 SECRET = b'wJalr/UtnFEMI+K7M"ENG&bP<xRf iC\\YEXAMPLE'

@@ -19,10 +19,17 @@ from pathlib import Path
 import pytest
 import structlog.testing
 
+from tests.unit.vault.bad_requests import BAD_REQUESTS
 from tests.unit.vault.process import ROOT, VaultProcess, command, running_vault, short_folder
 from tests.unit.vault.samples import AWS, AWS_SECRET, BASIC, PASSPHRASE, S3_HOSTS
 from vault.client import VaultClient
-from vault.errors import CheckpointRefusedError, RootKeyError, SealedError, VaultError, VaultUnavailableError
+from vault.errors import (
+    CheckpointRefusedError,
+    RootKeyError,
+    SealedError,
+    VaultError,
+    VaultUnavailableError,
+)
 from vault.hardening import give_up, harden
 from vault.model import CredentialKind, CredentialRef, SecretValue, VaultState
 from vault.protocol import FrameDecoder, encode_frame
@@ -230,36 +237,6 @@ async def test_a_frame_that_does_not_parse_ends_its_connection_and_no_other(
         await reader.readexactly(1 << 20)
     writer.close()
     assert (await client.status()).state is VaultState.UNSEALED
-
-
-BAD_REQUESTS: list[tuple[dict[str, object], bytes]] = [
-    ({}, b""),
-    ({"op": 1}, b""),
-    ({"op": ["status"]}, b""),
-    ({"op": "reveal"}, b""),
-    ({"op": "__class__"}, b""),
-    ({"op": "put"}, b""),
-    ({"op": "put", "hosts": "x.com"}, b""),
-    ({"op": "put", "hosts": [1]}, b""),
-    ({"op": "put", "hosts": ["x.com"], "kind": "pgp"}, b""),
-    ({"op": "put", "hosts": ["x.com"], "kind": "aws", "ref": "a" * 2000}, b""),
-    ({"op": "put", "hosts": ["x.com"], "kind": "aws", "ref": "a/b"}, b"\xff\xff\xff"),
-    ({"op": "rotate", "ref": None}, b""),
-    ({"op": "list", "start": -1}, b""),
-    ({"op": "list", "start": True}, b""),
-    ({"op": "lease", "ref": "a/b", "host": 1}, b""),
-    ({"op": "scan", "fresh": "1"}, b""),
-    ({"op": "sign", "ref": "a/b", "v": 1.5, "req": {}}, b""),
-    ({"op": "sign", "ref": "a/b", "v": 1, "req": []}, b""),
-    ({"op": "sign", "ref": "a/b", "v": 1, "req": {"method": "GET"}}, b""),
-    ({"op": "sign", "ref": "a/b", "v": 1, "req": {}}, b""),
-    ({"op": "sign-note", "size": 1, "origin": "x"}, b"short"),
-]
-_SIGN_TEXTS = dict.fromkeys(("method", "path", "query", "payload_sha256", "region", "service"), "x")
-_HEADERS: list[object] = [[], {"h": 1}]
-BAD_REQUESTS += [
-    ({"op": "sign", "ref": "a/b", "v": 1, "req": {**_SIGN_TEXTS, "headers": headers}}, b"") for headers in _HEADERS
-]
 
 
 @pytest.mark.req("O2")

@@ -97,10 +97,10 @@ def test_a_vault_without_key_file_needs_a_fit_passphrase() -> None:
 
 def test_a_vault_with_a_key_file_starts_unsealed_and_makes_the_file(tmp_path: Path) -> None:
     storage, key_file = MemoryStorage(), tmp_path / "vault.key"
-    vault = Vault(storage, key_file=key_file, cost=CHEAP)
+    vault = Vault(storage, root_key=key_file, cost=CHEAP)
     vault.start()
     vault.put("git/acme", CredentialKind.BASIC, BASIC, GIT)
-    again = Vault(storage, key_file=key_file, cost=CHEAP)
+    again = Vault(storage, root_key=key_file, cost=CHEAP)
     again.start()
     assert again.list() == vault.list()
     assert again.state is VaultState.UNSEALED
@@ -108,21 +108,21 @@ def test_a_vault_with_a_key_file_starts_unsealed_and_makes_the_file(tmp_path: Pa
 
 def test_a_crash_between_key_file_and_storage_is_mended_at_the_next_start(tmp_path: Path) -> None:
     create_key_file(tmp_path / "vault.key")
-    vault = Vault(MemoryStorage(), key_file=tmp_path / "vault.key", cost=CHEAP)
+    vault = Vault(MemoryStorage(), root_key=tmp_path / "vault.key", cost=CHEAP)
     vault.start()
     assert vault.state is VaultState.UNSEALED
 
 
 def test_a_lost_exchanged_or_unnamed_key_file_unseals_nothing(tmp_path: Path) -> None:
     storage, key_file = MemoryStorage(), tmp_path / "vault.key"
-    Vault(storage, key_file=key_file, cost=CHEAP).start()
+    Vault(storage, root_key=key_file, cost=CHEAP).start()
     key_file.unlink()
     with pytest.raises(RootKeyError):
-        Vault(storage, key_file=key_file).start()
+        Vault(storage, root_key=key_file).start()
     assert not key_file.exists()
     create_key_file(key_file)
     with pytest.raises(RootKeyError):
-        Vault(storage, key_file=key_file).start()
+        Vault(storage, root_key=key_file).start()
     with pytest.raises(RootKeyError, match="started without one"):
         Vault(storage).unseal(SecretValue(PASSPHRASE))
 
@@ -130,7 +130,7 @@ def test_a_lost_exchanged_or_unnamed_key_file_unseals_nothing(tmp_path: Path) ->
 def test_a_vault_with_a_passphrase_waits_for_it_even_when_given_a_key_file(tmp_path: Path) -> None:
     storage = MemoryStorage()
     Vault(storage, cost=CHEAP).initialise(SecretValue(PASSPHRASE))
-    vault = Vault(storage, key_file=tmp_path / "vault.key")
+    vault = Vault(storage, root_key=tmp_path / "vault.key")
     vault.start()
     assert vault.state is VaultState.SEALED
     assert not (tmp_path / "vault.key").exists()
@@ -139,7 +139,7 @@ def test_a_vault_with_a_passphrase_waits_for_it_even_when_given_a_key_file(tmp_p
 @pytest.mark.req("V1")
 def test_a_sealed_vault_refuses_everything_but_its_status(vault: Vault) -> None:
     vault.put("aws/prod", CredentialKind.AWS, AWS, S3_HOSTS)
-    vault.sign_aws("aws/prod", 1, request())
+    vault.lending.sign_aws("aws/prod", 1, request())
     vault.scan(b"x")
     vault.seal()
     for use in (
@@ -147,8 +147,8 @@ def test_a_sealed_vault_refuses_everything_but_its_status(vault: Vault) -> None:
         lambda: vault.rotate("aws/prod", AWS),
         lambda: vault.destroy("aws/prod"),
         vault.list,
-        lambda: vault.lease("aws/prod", "s3.amazonaws.com"),
-        lambda: vault.sign_aws("aws/prod", 1, request()),
+        lambda: vault.lending.lease("aws/prod", "s3.amazonaws.com"),
+        lambda: vault.lending.sign_aws("aws/prod", 1, request()),
         lambda: vault.scan(b"x"),
         lambda: vault.sign_note(1, bytes(32), ORIGIN),
         vault.public_key,
@@ -177,8 +177,8 @@ def test_a_credential_is_put_once_listed_rotated_and_destroyed(vault: Vault, clo
     for use in (
         lambda: vault.destroy("git/acme"),
         lambda: vault.rotate("git/acme", BASIC),
-        lambda: vault.lease("git/acme", "git.example.com"),
-        lambda: vault.sign_aws("git/acme", 1, request()),
+        lambda: vault.lending.lease("git/acme", "git.example.com"),
+        lambda: vault.lending.sign_aws("git/acme", 1, request()),
     ):
         with pytest.raises(CredentialMissingError):
             use()
@@ -211,14 +211,14 @@ def test_a_lease_lends_the_header_of_basic_and_bearer_and_nothing_of_aws(vault: 
     vault.put("git/bearer", CredentialKind.BEARER, BEARER, GIT)
     vault.put("aws/prod", CredentialKind.AWS, AWS, S3_HOSTS)
     clock.now_ns += 7
-    info, header = vault.lease("git/basic", "git.example.com")
+    info, header = vault.lending.lease("git/basic", "git.example.com")
     assert header is not None
     assert header.reveal() == b"Basic " + base64.b64encode(b"robot:correct horse battery")
     assert info.last_used_at_ns == NOW_NS + 7
-    _, header = vault.lease("git/bearer", "git.example.com:443")
+    _, header = vault.lending.lease("git/bearer", "git.example.com:443")
     assert header is not None
     assert header.reveal() == b"Bearer " + BEARER["token"]
-    assert vault.lease("aws/prod", "b.s3.amazonaws.com")[1] is None
+    assert vault.lending.lease("aws/prod", "b.s3.amazonaws.com")[1] is None
 
 
 @pytest.mark.req("V1")
@@ -228,7 +228,7 @@ def test_a_lease_lends_the_header_of_basic_and_bearer_and_nothing_of_aws(vault: 
 def test_a_lease_for_a_host_that_is_not_bound_is_refused(vault: Vault, host: str) -> None:
     vault.put("git/acme", CredentialKind.BASIC, BASIC, GIT)
     with pytest.raises(LeaseRefusedError) as caught:
-        vault.lease("git/acme", host)
+        vault.lending.lease("git/acme", host)
     assert caught.value.reason is LeaseRefusal.HOST
     assert str(caught.value).isprintable()
     assert vault.list()[0].last_used_at_ns == 0
@@ -236,21 +236,21 @@ def test_a_lease_for_a_host_that_is_not_bound_is_refused(vault: Vault, host: str
 
 def test_a_signature_for_an_older_version_tells_of_the_newer_one(vault: Vault) -> None:
     vault.put("aws/prod", CredentialKind.AWS, AWS, S3_HOSTS)
-    first = vault.sign_aws("aws/prod", 1, request())
+    first = vault.lending.sign_aws("aws/prod", 1, request())
     assert isinstance(first, Signature)
     rotated = vault.rotate("aws/prod", {**AWS, "secret_access_key": b"another/secret/key"})
-    assert vault.sign_aws("aws/prod", 1, request()) == vault.list()[0]
-    second = vault.sign_aws("aws/prod", rotated.version, request())
+    assert vault.lending.sign_aws("aws/prod", 1, request()) == vault.list()[0]
+    second = vault.lending.sign_aws("aws/prod", rotated.version, request())
     assert isinstance(second, Signature)
     assert second.authorization != first.authorization
 
 
 def test_a_destroyed_name_put_again_signs_with_the_new_key(vault: Vault) -> None:
     vault.put("aws/prod", CredentialKind.AWS, AWS, S3_HOSTS)
-    first = vault.sign_aws("aws/prod", 1, request())
+    first = vault.lending.sign_aws("aws/prod", 1, request())
     vault.destroy("aws/prod")
     vault.put("aws/prod", CredentialKind.AWS, {**AWS, "secret_access_key": b"another/secret/key"}, S3_HOSTS)
-    assert vault.sign_aws("aws/prod", 1, request()) != first
+    assert vault.lending.sign_aws("aws/prod", 1, request()) != first
 
 
 @pytest.mark.req("V2")

@@ -17,12 +17,14 @@ from typing import Final
 from connectors.aws.catalogue.overrides import (
     apigateway,
     bedrock,
+    bedrock_jobs,
     cloudformation,
     dynamodb,
     ec2,
     ec2_network,
     ecr,
     ecs,
+    ecs_deployments,
     events,
     iam,
     kms,
@@ -46,8 +48,9 @@ from connectors.aws.catalogue.overrides.table import Override, merged
 __all__ = ["OVERRIDES", "Override"]
 
 _SERVICES: Final = (
-    apigateway, bedrock, cloudformation, dynamodb, ec2, ec2_network, ecr, ecs, events, iam, kms, lambda_functions, logs,
-    rds, rds_groups, route53, s3_buckets, s3_objects, secretsmanager, sns, sqs, ssm, ssm_parameters, states, sts,
+    apigateway, bedrock, bedrock_jobs, cloudformation, dynamodb, ec2, ec2_network, ecr, ecs, ecs_deployments, events,
+    iam, kms, lambda_functions, logs, rds, rds_groups, route53, s3_buckets, s3_objects, secretsmanager, sns, sqs, ssm,
+    ssm_parameters, states, sts,
 )  # fmt: skip
 
 OVERRIDES: Final[Mapping[str, Override]] = MappingProxyType(merged(*(service.TABLE for service in _SERVICES)))

@@ -39,7 +39,7 @@ _OWN_TYPES: Final = (
     "provisioned-model/",
 )
 GUARDRAIL: Final = Kind("bedrock", "guardrail/{}")
-_PROVISIONED: Final = Kind("bedrock", "provisioned-model/{}", spell=lambda _name: UNKNOWN)
+PROVISIONED: Final = Kind("bedrock", "provisioned-model/{}", spell=lambda _name: UNKNOWN)
 """Given by name or by ARN; its ARN holds an id that the name does not tell."""
 _KNOWLEDGE: Final = Kind("bedrock", "knowledge-base/{}")
 
@@ -185,7 +185,7 @@ TABLE: Final[Rows] = merged(
     ),
     _BEDROCK.each("CreateProvisionedModelThroughput", models("modelId")),
     _BEDROCK.each(
-        "DeleteProvisionedModelThroughput GetProvisionedModelThroughput", _PROVISIONED.at("provisionedModelId")
+        "DeleteProvisionedModelThroughput GetProvisionedModelThroughput", PROVISIONED.at("provisionedModelId")
     ),
     _BEDROCK.each("PutModelInvocationLoggingConfiguration", more=passes("loggingConfig.cloudWatchConfig.roleArn")),
 )

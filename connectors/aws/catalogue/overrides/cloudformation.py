@@ -76,6 +76,7 @@ _ROLE: Final = passes("RoleARN")
 _TAGS: Final = Need("cloudformation:TagResource", _STACK, given("Tags"))
 
 TABLE: Final[Rows] = merged(
+    _CFN.each("CreateStackRefactor", STACK.at("StackDefinitions[].StackName")),
     _CFN.each(
         "CancelUpdateStack DescribeStackEvents DescribeStackResource "
         "DescribeStackResourceDrifts DescribeStackResources DescribeStacks DetectStackDrift DetectStackResourceDrift "

@@ -66,6 +66,10 @@ TABLE: Final[Rows] = merged(
     _EVENTS.each("DeleteApiDestination DescribeApiDestination", _API_DESTINATION.at("Name")),
     _EVENTS.each("CreateEndpoint UpdateEndpoint", _ENDPOINT.at("Name"), more=passes("RoleArn")),
     _EVENTS.each("DeleteEndpoint DescribeEndpoint", _ENDPOINT.at("Name")),
-    _EVENTS.each("ActivateEventSource DeactivateEventSource DescribeEventSource", _SOURCE.at("Name")),
+    _EVENTS.each(
+        "ActivateEventSource CreatePartnerEventSource DeactivateEventSource DeletePartnerEventSource "
+        "DescribeEventSource DescribePartnerEventSource",
+        _SOURCE.at("Name"),
+    ),
     _EVENTS.each("ListTagsForResource TagResource UntagResource", as_given("events", "ResourceARN")),
 )

@@ -99,7 +99,15 @@ _INSTANCES: Final[Rows] = merged(
         Need("rds:RestoreDBInstanceToPointInTime", kinds.BACKUP.where("SourceDBInstanceAutomatedBackupsArn")),
     ),
     _RDS.each("CreateTenantDatabase DeleteTenantDatabase ModifyTenantDatabase", _DB, kinds.TENANT.at("TenantDBName")),
-    _RDS.each("ApplyPendingMaintenanceAction", as_given("rds", "ResourceIdentifier")),
+    _makes("RestoreDBInstanceFromS3", _DB),
+    _RDS.each(
+        "StartDBInstanceAutomatedBackupsReplication",
+        kinds.DB.at("SourceDBInstanceArn"),
+        kinds.BACKUP.new(),
+        more=_ENCRYPTS,
+    ),
+    _RDS.each("StopDBInstanceAutomatedBackupsReplication", kinds.DB.at("SourceDBInstanceArn")),
+    _RDS.each("ApplyPendingMaintenanceAction DescribePendingMaintenanceActions", as_given("rds", "ResourceIdentifier")),
     _RDS.each(
         "DisableHttpEndpoint EnableHttpEndpoint ModifyActivityStream StartActivityStream StopActivityStream",
         as_given("rds", "ResourceArn"),
@@ -143,6 +151,7 @@ _CLUSTERS: Final[Rows] = merged(
         Need("rds:RestoreDBClusterToPointInTime", kinds.CLUSTER.where("SourceDBClusterIdentifier")),
         clustered=True,
     ),
+    _makes("RestoreDBClusterFromS3", _CLUSTER, clustered=True),
     _RDS.each("CreateDBClusterEndpoint", _CLUSTER, kinds.CLUSTER_ENDPOINT.at("DBClusterEndpointIdentifier")),
     _RDS.each(
         "DeleteDBClusterEndpoint ModifyDBClusterEndpoint", kinds.CLUSTER_ENDPOINT.at("DBClusterEndpointIdentifier")

@@ -136,6 +136,7 @@ _DOCUMENTS: Final[Rows] = merged(
         _NAME,
     ),
     _SSM.each("CreateDocument", _NAME, more=(Need("ssm:AddTagsToResource", _NAME, given("Tags")),)),
+    _SSM.each("CreateAssociationBatch", _documents("Entries[].Name"), more=(passes_any(),)),
     _SSM.each("GetCalendarState", _documents("CalendarNames[]")),
     _SSM.row(
         "SendCommand",

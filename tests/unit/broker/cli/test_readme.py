@@ -29,7 +29,13 @@ def test_every_example_of_the_readme_works(
     run("do", "git:push", token=world.pusher_token)
     [approval_id] = world.approvals_by_id
     program, *words = [approval_id if word == "ID" else word for word in shlex.split(line)]
-    noun = {"session": world.ana, "do": world.reader_token, "approvals": world.ben, "audit": world.eve}
+    noun = {
+        "action": world.reader_token,
+        "session": world.ana,
+        "do": world.reader_token,
+        "approvals": world.ben,
+        "audit": world.eve,
+    }
     if "git:push" in words:
         words[words.index("300")] = "0"
     agents_own = words[:2] == ["session", "child"]

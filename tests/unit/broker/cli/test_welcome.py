@@ -101,6 +101,15 @@ def test_a_vault_with_a_passphrase_is_opened_first(tmp_path: Path, first: bool, 
     assert tmp_path / "vault.key" not in kept_files(settings)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_vault_with_a_kms_key_is_initialised_by_hand_and_unseals_itself(tmp_path: Path, first: bool) -> None:
+    root = tmp_path / "config"
+    write_starter(root)
+    settings = Settings(data=tmp_path, vault_kms_key="arn:aws:kms:eu-west-1:123456789012:key/1234abcd")
+    printed = commands(lines(root, settings, [settings.vault_storage] if first else []))
+    assert printed[0][:2] == (["vault", "initialise"] if first else ["vault", "put"])
+
+
 def test_a_configuration_elsewhere_is_named(tmp_path: Path) -> None:
     root = tmp_path / "elsewhere"
     write_starter(root)

@@ -81,10 +81,10 @@ def test_check_prints_every_fault_with_its_place_and_exits_with_2(root: Path) ->
 
 def test_check_prints_notices_too(root: Path) -> None:
     policy = root / "config" / "policies" / "ci-runner.yaml"
-    policy.write_text("policies:\n  - ecs:UpdateService on arn:aws:ecs:*:*:service/x\n")
+    policy.write_text("policies:\n  - crm:UpdateRecord on records/x\n")
     result = run(root, "check")
     assert result.exit_code == 0
-    assert result.stdout.startswith("policies/ci-runner.yaml:2:5: notice: no connector here serves `ecs`")
+    assert result.stdout.startswith("policies/ci-runner.yaml:2:5: notice: no connector here serves `crm`")
 
 
 def test_show_prints_rules_as_they_were_understood(root: Path) -> None:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from broker.config.loader import load_configuration
+from broker.config.loader import catalogue_of, load_configuration
 from broker.config.model import Agent, Channel, ChannelKind, Configuration, Project
 from broker.errors import ConfigError, Finding
 from broker.model import Operator, Role
 from connectors.base import Connection
+from connectors.registry import build_connectors
 from policies.model import AccessRequest, Effect, Requirement
 from tests.unit.broker.config.paper import CONNECTORS, MAIN, POLICY, write
 from vault.model import CredentialRef
@@ -191,3 +192,9 @@ def test_an_approval_nobody_can_give_is_a_notice(tmp_path: Path) -> None:
     found = load(write(tmp_path, MAIN.replace("[admin, approver]", "[admin]")))
     assert "no operator has the role `approver`" in "".join(map(str, found.notices))
     assert "no operator has" not in "".join(map(str, load(write(tmp_path)).notices))
+
+
+def test_the_same_connectors_have_the_same_catalogue_however_often_it_is_asked_for() -> None:
+    connectors = build_connectors()
+    assert catalogue_of(connectors) is catalogue_of(dict(connectors))
+    assert catalogue_of(build_connectors()) is not catalogue_of(connectors)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter
 
+from broker.access_keys import secret_access_key
 from broker.clock import NS_PER_SECOND
 from broker.config.loader import load_files
 from broker.config.model import Configuration
 from broker.decision_point import DecisionPoint, Explained, Question
 from broker.errors import LedgerUnavailableError
+from broker.exchange import Exchange
 from broker.ids import (
     ID_ENTROPY_BYTES,
     TOKEN_ENTROPY_BYTES,
@@ -28,12 +31,12 @@ from broker.ids import (
     hash_token,
     make_id,
     make_token,
-    token_kind,
 )
 from broker.model import Approval, ApprovalState, IntentDraft, IntentState, Operator, Role, Session
 from broker.outcome import Outcome, Problem, ProblemKind
 from broker.settings import Settings
-from connectors.base import Access, Connection, Operation
+from connectors.base import Access, Connection, Operation, UploadStream
+from connectors.errors import UploadBrokenError
 from policies.engine import compile_policy
 from policies.language.loader import load_policy, merge
 from policies.layers import LayeredPolicy, compile_layers
@@ -49,123 +52,9 @@ from tests.unit.broker.doors.parts import (
     FakeProject,
     FakeReader,
 )
-from vault.model import CredentialRef
-
-
-class FakeSessions:
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    async def authenticate(self, unverified_token: str) -> Session | Operator | Problem:
-        self._world.asked += 1
-        if token_kind(unverified_token) is None:
-            return Problem(ProblemKind.UNAUTHENTICATED, "the token is malformed or mistyped")
-        found = self._world.tokens.get(hash_token(unverified_token))
-        if found is None:
-            return Problem(ProblemKind.UNAUTHENTICATED, "the token is not known here")
-        if isinstance(found, Operator):
-            return found
-        session = self._world.sessions_by_id[SessionId(found)]
-        if not session.alive(self._world.clock.now_ns()):
-            return Problem(ProblemKind.SESSION_EXPIRED, "the session is over")
-        return session
-
-    async def start(
-        self, operator: Operator, *, agent: str, ttl_seconds: int, labels: dict[str, str], scope: Sequence[str] = ()
-    ) -> tuple[Session, str] | Problem:
-        world = self._world
-        if agent not in world.config.agents:
-            return Problem(ProblemKind.NOT_FOUND, "no such agent")
-        now = world.clock.now_ns()
-        session = Session(
-            SessionId(world.new_id("ses")),
-            agent,
-            world.config.agents[agent].project,
-            operator.name,
-            now,
-            now + ttl_seconds * NS_PER_SECOND,
-            labels=dict(labels),
-            scopes=(tuple(scope),) if scope else (),
-        )
-        return self._begin(session, operator.name)
-
-    async def start_child(
-        self, parent: Session, *, scope: Sequence[str], ttl_seconds: int, labels: dict[str, str]
-    ) -> tuple[Session, str] | Problem:
-        world = self._world
-        if any(rule.startswith("*") for rule in scope):
-            return Problem(ProblemKind.SCOPE_TOO_WIDE, "the scope is too wide", extra={"witness": {"action": "x:Y"}})
-        now = world.clock.now_ns()
-        child = replace(
-            parent,
-            id=SessionId(world.new_id("ses")),
-            created_at_ns=now,
-            expires_at_ns=min(now + ttl_seconds * NS_PER_SECOND, parent.expires_at_ns),
-            scopes=(*parent.scopes, tuple(scope)),
-            parent_id=parent.id,
-            root_id=parent.family_id,
-            depth=parent.depth + 1,
-            added_labels=dict(labels),
-        )
-        return self._begin(child, parent.actor)
-
-    def _begin(self, session: Session, by: str) -> tuple[Session, str]:
-        world = self._world
-        token = world.new_token("s")
-        world.sessions_by_id[session.id] = session
-        world.tokens[hash_token(token)] = session.id
-        world.tell("session.started", session, operator=by)
-        return session, token
-
-    async def kill(self, session_id: SessionId, operator: Operator) -> bool:
-        session = self._world.sessions_by_id.get(session_id)
-        if session is None or session.killed_at_ns:
-            return False
-        self._world.sessions_by_id[session_id] = replace(session, killed_at_ns=self._world.clock.now_ns())
-        self._world.tell("session.killed", session, operator=operator.name)
-        return True
-
-
-class FakeApprovals:
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    async def decide(
-        self,
-        approval_id: ApprovalId,
-        operator: Operator,
-        *,
-        approve: bool,
-        reason: str,
-        assurance: Assurance = Assurance.CHAT,
-    ) -> Approval | Problem:
-        world = self._world
-        world.assurances.append(assurance)
-        found = world.approvals_by_id.get(approval_id)
-        if found is None:
-            return Problem(ProblemKind.NOT_FOUND, "there is no such approval")
-        if found.owner == operator.name:
-            return Problem(ProblemKind.FORBIDDEN, "nobody approves their own request")
-        if not approve and not reason:
-            return Problem(ProblemKind.INVALID_PARAMS, "a rejection needs a reason")
-        if found.state is not ApprovalState.PENDING:
-            return Problem(ProblemKind.APPROVAL_CONFLICT, f"the approval is {found.state.value} already")
-        if world.clock.now_ns() >= found.expires_at_ns:
-            return Problem(ProblemKind.APPROVAL_EXPIRED, "the time is over")
-        state = ApprovalState.APPROVED if approve else ApprovalState.REJECTED
-        decided = replace(
-            found,
-            state=state,
-            decided_by=operator.name,
-            decided_at_ns=world.clock.now_ns(),
-            decision_reason=reason,
-        )
-        world.approvals_by_id[approval_id] = decided
-        outcome = world.outcomes[IntentId(found.intent_id)][1]
-        problem = None if approve else Problem(ProblemKind.APPROVAL_REJECTED, "a person said no", reason=reason)
-        ended = IntentState.SUCCEEDED if approve else IntentState.REJECTED
-        world.outcomes[found.intent_id] = (found.session_id, replace(outcome, state=ended, problem=problem))
-        return decided
+from tests.unit.broker.doors.people import FakeApprovals, FakeSessions
+from vault.errors import VaultUnavailableError
+from vault.model import CredentialRef, SecretValue
 
 
 @dataclass
@@ -184,6 +73,8 @@ class World:
     events: list[dict[str, Any]] = field(default_factory=list)
     checks: dict[str, bool | str] = field(default_factory=lambda: {"ledger": True, "vault": True})
     store_away: bool = False
+    vault_away: bool = False
+    uploads: list[bytes] = field(default_factory=list)
     assurances: list[Assurance] = field(default_factory=list)
     policy: str = "policies:\n  - s3:GetObject on lake/*\n  - deny s3:GetObject on lake/secret/*\n"
     files: dict[str, bytes] = field(
@@ -205,8 +96,12 @@ class World:
         self.config = FakeConfiguration(
             projects={"data": FakeProject(("aws-main", "gone")), "web": FakeProject(("git-main",))},
             connections={
-                name: Connection(name, connector, CredentialRef(f"{connector}/x"), {})
-                for name, connector in (("aws-main", "aws"), ("git-main", "git"), ("old", "retired"))
+                name: Connection(name, connector, CredentialRef(f"{connector}/x"), dict(options))
+                for name, connector, options in (
+                    ("aws-main", "aws", {"regions": ["eu-central-1", "eu-west-1"]}),
+                    ("git-main", "git", {}),
+                    ("old", "retired", {}),
+                )
             },
             agents={"reader": FakeAgent("data"), "pusher": FakeAgent("web")},
             operators={},
@@ -298,17 +193,38 @@ class World:
         )
         return await point.explain(Question(session, draft, asked, facts, now_ns))
 
-    async def submit(self, session: Session, draft: IntentDraft, *, wait_seconds: float) -> Outcome:
+    async def aws_secret(self, session_id: SessionId) -> SecretValue:
+        if self.vault_away:
+            raise VaultUnavailableError(CANARY)
+        return secret_access_key(SecretValue(hashlib.sha256(session_id.encode()).digest()))
+
+    async def submit(
+        self, session: Session, draft: IntentDraft, *, wait_seconds: float, exchange: Exchange | None = None
+    ) -> Outcome:
         self.drafts.append(draft)
         self.waits.append(wait_seconds)
         known = self.keys.get((session.id, draft.idempotency_key)) if draft.idempotency_key else None
         if known:
             return replace(self.outcomes[known][1], replayed=True)
         outcome = self._run(session, IntentId(self.new_id("int")), draft)
+        if outcome.state is IntentState.SUCCEEDED and exchange is not None and exchange.upload is not None:
+            outcome = await self._upload(outcome, exchange.upload)
         if not draft.dry_run:
             self.outcomes[IntentId(outcome.intent_id)] = (session.id, outcome)
             if draft.idempotency_key:
                 self.keys[session.id, draft.idempotency_key] = IntentId(outcome.intent_id)
+        return outcome
+
+    async def _upload(self, outcome: Outcome, upload: UploadStream) -> Outcome:
+        taken = b""
+        try:
+            async for piece in upload:
+                taken += piece
+        except UploadBrokenError as error:
+            problem = Problem(ProblemKind.UPLOAD_BROKEN, str(error))
+            return replace(outcome, state=IntentState.FAILED, problem=problem)
+        finally:
+            self.uploads.append(taken)
         return outcome
 
     def _run(self, session: Session, intent_id: IntentId, draft: IntentDraft) -> Outcome:

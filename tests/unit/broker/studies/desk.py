@@ -52,6 +52,7 @@ def record(
     session: str = "ses_1",
     number: int = 1,
     out_of_scope: bool = False,
+    returns_secrets: bool = False,
 ) -> RecordedIntent:
     """A recorded intent that needed `action on resource`, one or several; without a context none was recorded."""
     requirements = tuple(Requirement(*need.split(" on ")) for need in needs)
@@ -67,6 +68,7 @@ def record(
         context=MappingProxyType(dict(context or {})),
         complete=context is not None,
         out_of_scope=out_of_scope,
+        returns_secrets=returns_secrets,
     )
 
 

@@ -103,3 +103,31 @@ def test_a_part_of_a_resource_that_is_not_known_may_be_what_a_rule_forbids() -> 
     policy = layered("ci", "  - desk:Read on sheets/*\n  - deny desk:Read on sheets/q/*\n")
     found = Matcher(policy).matches(record(READ), Requirement("desk:Read", f"sheets/{UNKNOWN}/x"))
     assert [each.rule.effect for each in found] == [ALLOW, DENY]
+
+
+SECRETS = """\
+  - desk:* on sheets/*
+  - allow: desk:Read on sheets/a/*
+    returns_secrets: true
+    when: {params.force: true}
+  - allow: desk:* on sheets/a/*
+    requires_approval: true
+"""
+
+
+def test_what_returned_secrets_was_granted_by_rules_that_say_so_beside_all_that_ask() -> None:
+    secret = record(READ, context={}, returns_secrets=True)
+    matcher = Matcher(layered("ci", SECRETS))
+    found = matcher.matches(secret, Requirement("desk:Read", "sheets/a/x"))
+    assert [(each.rule.span.line, each.missing) for each in found] == [(3, ("params.force",)), (6, ())]
+    assert matcher.outlook(secret).effects == {ASK, DENY}
+    assert matcher.outlook(record(READ, context={})).effects == {ASK}
+    plain = Matcher(layered("ci", "  - desk:* on sheets/*\n"))
+    assert plain.outlook(secret).effects == {DENY}
+
+
+def test_a_boundary_grants_what_returned_secrets_without_saying_so() -> None:
+    text = "  - allow: desk:Read on sheets/*\n    returns_secrets: true\n"
+    matcher = Matcher(layered("ci", text, boundary=ASKS_FOR_PARAM))
+    secret = record(READ, context={}, returns_secrets=True)
+    assert matcher.outlook(secret).effects == {ALLOW, DENY}

@@ -166,3 +166,10 @@ async def test_only_the_agents_asked_about_are_looked_at() -> None:
     report = await suggest(stream(records), policies, {}, CATALOGUE, agents=["bot"])
     assert ([each.agent for each in report.suggestions], report.intents) == (["bot"], 1)
     assert report.suggestions[0].diff == ""
+
+
+async def test_a_rule_that_grants_secrets_stays_and_another_one_is_not_widened_by_it() -> None:
+    grant = "  - allow: desk:Read on sheets/a/*\n    returns_secrets: true\n"
+    text = whole(f"  - desk:* on sheets/*\n{grant}")
+    found = await suggested({FILE: text}, record(READ, returns_secrets=True), record("desk:Write on sheets/b/x"))
+    assert found.after == whole(f"  - desk:Write on sheets/b/x\n{grant}")

@@ -60,6 +60,22 @@ def test_a_vault_with_a_passphrase_gets_no_key_file(tmp_path: Path) -> None:
     assert "--key-file" not in vault.argv
 
 
+@pytest.mark.req("V1")
+@pytest.mark.parametrize("endpoint", ["", "https://kms.test"])
+def test_a_vault_with_kms_alone_inherits_what_the_default_chain_reads(tmp_path: Path, endpoint: str) -> None:
+    arn = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd"
+    chain = {"AWS_SECRET_ACCESS_KEY": "planted", "AWS_WEB_IDENTITY_TOKEN_FILE": "/run/token"}
+    settings = settings_for(tmp_path, vault_kms_key=arn, vault_kms_endpoint=endpoint)
+    vault, *others = specs(settings, {**chain, "AWS_ENDPOINT_URL": "http://evil.test", "HTTPS_PROXY": "x"})
+
+    assert {name: vault.environment[name] for name in vault.environment if name.startswith("AWS_")} == chain
+    assert "HTTPS_PROXY" not in vault.environment
+    assert not [name for spec in others for name in spec.environment if name.startswith("AWS_")]
+    expected = ("--kms-key", arn, "--kms-endpoint", endpoint) if endpoint else ("--kms-key", arn)
+    assert vault.argv[-len(expected) :] == expected
+    assert "--key-file" not in vault.argv
+
+
 @given(
     port=st.integers(0, 65535),
     wait=st.floats(min_value=0.001, max_value=3600),

@@ -80,7 +80,6 @@ def test_an_endpoint_of_the_connection_is_used_as_it_is_and_signed_for_the_same(
         ("opensearchmemory:GetMemory", {"spaceId": "abc"}),  # below on.aws, where customers have hosts
         ("opensearchmemory:GetMemory", {"spaceId": "user@x"}),
         ("s3control:GetPublicAccessBlock", {"AccountId": "evil.test/"}),
-        ("iotsecuretunneling:ListTunnels", {}),  # its signing name has capitals
     ],
 )
 def test_what_has_no_host_of_aws_or_another_signature_is_refused(action: str, params: JsonObject) -> None:
@@ -93,3 +92,9 @@ def test_no_setting_of_the_machine_changes_a_host(monkeypatch: pytest.MonkeyPatc
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_ECS", "AWS_DEFAULT_REGION", "AWS_USE_FIPS_ENDPOINT"):
         monkeypatch.setenv(name, "http://evil.test")
     assert endpoint_of(api("ecs:ListTasks"), {}, "eu-west-2", None).origin == "https://ecs.eu-west-2.amazonaws.com"
+
+
+def test_a_signing_name_with_capitals_is_one() -> None:
+    assert (
+        endpoint_of(api("iotsecuretunneling:ListTunnels"), {}, "eu-west-1", None).signing_name == "IoTSecuredTunneling"
+    )

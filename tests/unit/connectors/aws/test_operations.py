@@ -13,9 +13,9 @@ import pytest
 
 from connectors.aws.catalogue.data import load
 from connectors.aws.connector import AwsConnector
-from connectors.aws.model import service, service_names
+from connectors.aws.model import is_in_memory, service, service_names
 from connectors.aws.wire import build_request
-from connectors.base import Access, LargeCatalogue, Operation, Plan, permissions_of
+from connectors.base import Access, LargeCatalogue, Operation, Plan, outline_of, permissions_of, secret_operations_of
 from connectors.errors import InvalidParamsError
 from tests.unit.connectors.aws.desk import AWS, CONNECTOR
 
@@ -123,11 +123,6 @@ def test_every_example_plans_and_fits_its_schema_or_the_operation_says_why_not(n
 @pytest.mark.parametrize(
     ("action", "reason"),
     [
-        ("sts:AssumeRole", "credentials or secrets"),
-        ("secretsmanager:GetSecretValue", "credentials or secrets"),
-        ("iam:CreateAccessKey", "credentials or secrets"),
-        ("ecr:GetAuthorizationToken", "credentials or secrets"),
-        ("ssm:StartSession", "credentials or secrets"),
         ("cognito-idp:InitiateAuth", "not signed"),
         ("sts:AssumeRoleWithWebIdentity", "not signed"),
         ("sso:GetRoleCredentials", "not signed"),
@@ -138,11 +133,28 @@ def test_every_example_plans_and_fits_its_schema_or_the_operation_says_why_not(n
         ("s3:CreateSession", "directory bucket"),
     ],
 )
-def test_what_hands_out_secrets_streams_events_or_is_unsigned_is_refused(action: str, reason: str) -> None:
+def test_what_streams_events_or_is_unsigned_is_refused(action: str, reason: str) -> None:
     with pytest.raises(InvalidParamsError, match="is not served") as caught:
         CONNECTOR.plan(action, dict(ROWS[action].example), AWS)
     assert reason in str(caught.value)
     assert reason in ROWS[action].summary
+
+
+@pytest.mark.parametrize(
+    "action", ["sts:AssumeRole", "secretsmanager:GetSecretValue", "iam:CreateAccessKey", "ecr:GetAuthorizationToken"]
+)
+def test_what_returns_secrets_is_planned_as_such_and_left_to_policy(action: str) -> None:
+    plan = CONNECTOR.plan(action, dict(ROWS[action].example), AWS)
+    assert plan.access is ROWS[action].access is Access.SECRET
+    assert action in secret_operations_of(ROWS)
+
+
+def test_the_operations_that_return_secrets_are_named_without_making_rows() -> None:
+    rows = (load().entry(name, each) for name in load().services() for each in load().operations(name))
+    flagged = {f"{row.service}:{row.operation}" for row in rows if row is not None and row.returns_secrets}
+    assert secret_operations_of(ROWS) == flagged
+    assert load().secret_operations("nope") == ()
+    assert secret_operations_of({}) == frozenset()
 
 
 def test_the_schema_of_a_shape_that_contains_itself_ends() -> None:
@@ -168,3 +180,36 @@ def test_an_operation_with_a_region_of_its_own_keeps_it() -> None:
     example = ROWS["glue:GetUnfilteredTableMetadata"].example
     plan = CONNECTOR.plan("glue:GetUnfilteredTableMetadata", {**example, "Region": "us-west-2"}, AWS)
     assert (plan.call["params"]["Region"], plan.call["region"]) == ("us-west-2", "eu-central-1")
+
+
+@pytest.mark.parametrize(
+    "action", ["s3:GetObject", "ecs:UpdateService", "ec2:RunInstances", "sqs:SendMessage", "iam:CreateAccessKey"]
+)
+def test_an_outline_says_of_a_row_what_is_known_without_its_model(action: str) -> None:
+    assert isinstance(ROWS, LargeCatalogue)
+    outline, row = outline_of(ROWS, action), ROWS[action]
+    assert (outline.action, outline.access, outline.permissions) == (row.action, row.access, row.permissions)
+    assert outline.idempotent == row.idempotent
+    assert outline.summary
+    assert (outline.params_schema, outline.example, outline.resources) == ({}, {}, ())
+    with pytest.raises(KeyError):
+        ROWS.outline("s3:Nope")
+
+
+def test_outlines_and_models_agree_on_what_is_idempotent() -> None:
+    assert isinstance(ROWS, LargeCatalogue)
+    for name in ("ecs", "ec2", "dynamodb"):
+        for each in service(name).model.operation_names:
+            action = f"{name}:{each}"
+            assert ROWS.outline(action).idempotent == ROWS[action].idempotent, action
+
+
+def test_what_a_plan_needs_to_read_is_read_once() -> None:
+    assert isinstance(ROWS, LargeCatalogue)
+    service.cache_clear()
+    load = ROWS.loading("states:StartExecution")
+    assert load is not None
+    load()
+    assert is_in_memory("stepfunctions")
+    for action in ("stepfunctions:StopExecution", "stepfunctions:Nope", "nope:Nope", ""):
+        assert ROWS.loading(action) is None

@@ -80,3 +80,31 @@ def test_actions_are_found_by_the_service_of_a_pattern() -> None:
     assert KNOWN.near("ecs:*") == ()
     assert list(KNOWN.near("*")) == list(KNOWN)
     assert list(KNOWN.by_service) == ["git", "s3"]
+
+
+def test_for_any_service_the_actions_of_one_first_letter_come_into_question() -> None:
+    assert set(KNOWN.near("*:Get*")) == {"s3:GetObject", "s3:GetObjectVersion"}
+    assert set(KNOWN.near("*:P*")) == {"git:push", "s3:PutObject"}
+    assert set(KNOWN.near("*:*x")) == set(KNOWN)
+    assert set(KNOWN.near("*:zap")) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("*:GetObjct", "did you mean `s3:GetObject`?"),
+        ("*:getobject", ""),
+        ("*:Zap", ""),
+        ("s3:GetObjct", "did you mean `s3:GetObject`?"),
+        ("s3:Completely-Other", ""),
+    ],
+)
+def test_a_slip_of_the_pen_is_told_for_one_service_and_for_all(text: str, hint: str) -> None:
+    with pytest.raises(PatternError) as caught:
+        parse_action(text, KNOWN)
+    assert caught.value.fix == hint or (not hint and "did you mean" in caught.value.fix)
+
+
+def test_where_nothing_is_served_an_action_of_any_service_is_a_notice() -> None:
+    assert parse_action("*:Get*", KnownActions()).notice
+    assert parse_action("crm:Read", KNOWN).notice

@@ -19,6 +19,7 @@ ASKS = "    requires_approval: true\n"
 GOOD = {
     "id": "x",
     "description": "why",
+    "returns_secrets": "true",
     "requires_approval": "true",
     "approval_channel": "ops",
     "approval_timeout": "5m",
@@ -51,6 +52,7 @@ def test_all_options_together_are_read() -> None:
     assert rule.approval == ApprovalTerms("ops", 300, ("alice", "bob"), Assurance.WEB)
     assert (rule.effect, rule.id, rule.description) == (Effect.REQUIRE_APPROVAL, "x", "why")
     assert (rule.until_ns, rule.max_uses) == (parse_moment("2027-01-31T18:00:00Z"), 3)
+    assert rule.returns_secrets
     assert [condition.key for condition in rule.conditions] == ["project"]
     assert rule.text == "git:read on repos/acme/app"
 
@@ -99,6 +101,8 @@ def test_words_about_an_approval_nobody_gives_are_refused(name: str, before: str
         ("max_uses: true", 15, "must be a whole number, found `true`", ""),
         ('max_uses: "3"', 15, "must be a whole number", ""),
         ("max_uses:", 14, "must be a whole number, found nothing", ""),
+        ('returns_secrets: "true"', 22, "must be true or false", "unquoted"),
+        ("returns_secrets:", 21, "must be true or false, found nothing", ""),
         ("when:", 10, "holds no condition", ""),
         ("when: {projekt: x}", 12, "unknown key `projekt`", "did you mean `project`?"),
         ("id: A", 9, "`id` does not fit", ""),
@@ -121,6 +125,8 @@ def test_each_fault_of_an_option_has_its_place_and_its_fix(option: str, column: 
         ("requires_approval: false", "a deny rule asks nobody"),
         ("approvers: [alice]", "without `requires_approval: true`"),
         ("max_uses: 3", "a deny rule grants nothing"),
+        ("returns_secrets: true", "a deny rule forbids secrets"),
+        ("returns_secrets: false", "a deny rule forbids secrets"),
     ],
 )
 def test_a_denial_takes_no_words_about_granting(option: str, words: str) -> None:
@@ -130,6 +136,13 @@ def test_a_denial_takes_no_words_about_granting(option: str, words: str) -> None
 def test_a_denial_takes_conditions_and_an_end() -> None:
     rule = load('    when: {project: shop}\n    until: "2027-01-31T18:00:00Z"\n', word="deny")
     assert (len(rule.conditions), rule.until_ns > 0) == (1, True)
+
+
+@pytest.mark.parametrize("layer", [Layer.GUARDRAIL, Layer.BOUNDARY])
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_only_the_rule_of_an_agent_speaks_of_secrets(layer: Layer, value: str) -> None:
+    assert "only an agent's own rule" in fault(f"{ASKS}    returns_secrets: {value}\n", layer=layer).message
+    assert load(f"{ASKS}    returns_secrets: {value}\n").returns_secrets is (value == "true")
 
 
 def test_a_guardrail_counts_no_uses() -> None:

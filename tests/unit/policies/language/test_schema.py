@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -124,6 +125,10 @@ def test_no_approval_is_lost_under_the_eyes_of_an_editor(loss: str) -> None:
         (Layer.GUARDRAIL, "policies: [{allow: git:read on repos/*}]"),
         (Layer.GUARDRAIL, "policies: [{allow: git:read on repos/*, requires_approval: false}]"),
         (Layer.GUARDRAIL, "policies: [{allow: git:read on repos/*, requires_approval: true, max_uses: 3}]"),
+        (Layer.GUARDRAIL, "policies: [{allow: git:read on repos/*, requires_approval: true, returns_secrets: true}]"),
+        (Layer.BOUNDARY, "policies: [{allow: git:read on repos/*, returns_secrets: true}]"),
+        (None, "agent: a\npolicies: [{deny: git:read on repos/*, returns_secrets: true}]"),
+        (None, "agent: a\npolicies: [{allow: git:read on repos/*, returns_secrets: 'true'}]"),
         (Layer.BOUNDARY, "agents: ['*']\npolicies: []"),
         (None, "policies: [{allow: git:read on repos/*, requires_approval: yes please}]"),
         (None, "agent: a\npolicies: [{deny: git:read on repos/*, max_uses: 3}]"),
@@ -215,3 +220,21 @@ def test_two_stars_in_a_row_are_one_wildcard() -> None:
 @pytest.mark.parametrize("rule", ["git:read on " + "${a" * 80, "git:push on " + "repos/" * 40, "x:A on " + "*" * 250])
 def test_hostile_rules_cost_their_length(rule: str) -> None:
     assert not accepts(CATALOGUE, rule + "\u00a0")
+
+
+def test_with_all_of_aws_it_stays_small_and_still_knows_the_services_with_types() -> None:
+    assert len(CATALOGUE.actions or ()) > 20_000
+    assert len(json.dumps(policy_schema(CATALOGUE))) < 200_000
+    for rule in ("athena:GetQueryExecution on **", "ec2:Describe* on *", "aws:glue:GetTable,s3:GetObject on **"):
+        assert loads(CATALOGUE, rule, Effect.ALLOW)
+        assert accepts(CATALOGUE, rule)
+    # Names of services without types are left to the loader.
+    assert accepts(CATALOGUE, "athena:GetQueryExecutoin on **")
+    assert not loads(CATALOGUE, "athena:GetQueryExecutoin on **", Effect.ALLOW)
+    for rule in (
+        "iam:GetRoel on **",
+        "s3:GetObject,s3:GetObjct on **",
+        "s3:GetObject, on x",
+        "ecs:UpdateService on a/b/c",
+    ):
+        assert not accepts(CATALOGUE, rule)

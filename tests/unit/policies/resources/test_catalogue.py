@@ -125,3 +125,7 @@ def test_a_broad_pattern_of_a_type_is_held_against_a_broad_pattern_of_a_rule() -
     assert kinds.types_for("paper:G*")
     assert not kinds.types_for("paper:Put*")
     assert not kinds.types_for("other:*")
+
+
+def test_what_is_no_action_touches_nothing() -> None:
+    assert CATALOGUE.kinds_for("s3:Get***") == ()

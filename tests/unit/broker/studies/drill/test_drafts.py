@@ -81,7 +81,7 @@ def test_every_example_is_moved_to_where_nobody_has_anything(real: tuple[Configu
 def test_a_connection_whose_connector_is_not_here_has_no_requests(tmp_path: Path) -> None:
     configuration = configured(tmp_path, {"paper": PaperConnector()}, MAIN, scribe="policies: []\n")
     assert list(Drafts(configuration, {}, "desk").through("other")) == []
-    assert len(list(Drafts(configuration, {"paper": PaperConnector()}, "desk").through("other"))) == 3
+    assert len(list(Drafts(configuration, {"paper": PaperConnector()}, "desk").through("other"))) == 4
 
 
 def test_a_draft_without_a_plan_requires_nothing(real: tuple[Configuration, dict[str, Connector]]) -> None:

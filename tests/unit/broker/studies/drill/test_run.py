@@ -63,20 +63,22 @@ async def test_what_passed_is_on_the_scratch_ledger_with_rule_and_reason(tmp_pat
 
 
 async def test_an_agent_that_may_do_everything_has_no_outside(tmp_path: Path) -> None:
-    report = await drilled(tmp_path, agents=["scribe"], scribe="policies:\n  - paper:* on **\n")
+    report = await drilled(
+        tmp_path, agents=["scribe"], scribe="policies:\n  - {allow: paper:* on **, returns_secrets: true}\n"
+    )
     assert [each.verdict for each in report.checks] == [NO_CASE, NO_CASE, Verdict.NOT_CONFIGURED, PASSED]
     assert not report.failed
 
 
 async def test_where_nothing_is_denied_by_default_a_rule_that_forbids_will_do(tmp_path: Path) -> None:
-    text = "policies:\n  - paper:* on **\n  - deny paper:Write on sheets/a\n"
+    text = "policies:\n  - {allow: paper:* on **, returns_secrets: true}\n  - deny paper:Write on sheets/a\n"
     report = await drilled(tmp_path, agents=["scribe"], scribe=text)
     assert report.checks[0].verdict is PASSED
     assert "policies/scribe.yaml:3" in report.checks[0].rule
 
 
 async def test_what_no_rule_speaks_of_comes_before_what_a_rule_forbids(tmp_path: Path) -> None:
-    text = "policies:\n  - deny paper:Destroy on **\n  - paper:Read on **\n"
+    text = "policies:\n  - deny paper:Destroy on **\n  - paper:Re* on **\n  - deny paper:Reveal on **\n"
     report = await drilled(tmp_path, agents=["scribe"], scribe=text)
     assert (report.checks[0].asked, report.checks[0].rule) == ("paper:Write on sheets/a", "default deny")
 

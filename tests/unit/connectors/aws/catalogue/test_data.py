@@ -214,3 +214,20 @@ def test_figures_of_nothing_are_nothing() -> None:
     none = figures(load(), ["three"])
     assert none == Figures(0, 0, 0, 0, 0, 0)
     assert none.percent(0) == 0.0
+
+
+def test_what_all_operations_ask_for_is_told_without_keeping_a_service() -> None:
+    catalogue = two_services(b"")
+    assert catalogue.asked("one") == {"Do": (("one:Do",), False), "Go": (("two:Went",), True)}
+    assert catalogue.asked("three") == {}
+    assert catalogue.other_actions("one") == {"one:Only"}
+    assert catalogue.other_actions("three") == frozenset()
+
+
+def test_only_so_many_services_and_rows_are_kept() -> None:
+    catalogue = AwsCatalogue(PACKAGED.read_bytes())
+    for service in sorted(catalogue.services()):
+        for name in catalogue.operations(service)[:20]:
+            assert catalogue.entry(service, name) is not None
+    assert len(catalogue._documents) == data.MAX_DOCUMENTS
+    assert len(catalogue._entries) <= data.MAX_ENTRIES

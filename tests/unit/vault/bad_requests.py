@@ -1,0 +1,52 @@
+"""Requests that parse as frames and ask nothing the vault does."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from tests.unit.vault.paper_issuer import WANTED
+from vault.fields import pack
+
+MINT = asdict(WANTED)
+BAD_REQUESTS: list[tuple[dict[str, object], bytes]] = [
+    ({}, b""),
+    ({"op": 1}, b""),
+    ({"op": ["status"]}, b""),
+    ({"op": "reveal"}, b""),
+    ({"op": "__class__"}, b""),
+    ({"op": "put"}, b""),
+    ({"op": "put", "hosts": "x.com"}, b""),
+    ({"op": "put", "hosts": [1]}, b""),
+    ({"op": "put", "hosts": ["x.com"], "kind": "pgp"}, b""),
+    ({"op": "put", "hosts": ["x.com"], "kind": "aws", "ref": "a" * 2000}, b""),
+    ({"op": "put", "hosts": ["x.com"], "kind": "aws", "ref": "a/b"}, b"\xff\xff\xff"),
+    ({"op": "rotate", "ref": None}, b""),
+    ({"op": "list", "start": -1}, b""),
+    ({"op": "list", "start": True}, b""),
+    ({"op": "lease", "ref": "a/b", "host": 1}, b""),
+    ({"op": "scan", "fresh": "1"}, b""),
+    ({"op": "sign", "ref": "a/b", "v": 1.5, "req": {}}, b""),
+    ({"op": "sign", "ref": "a/b", "v": 1, "req": []}, b""),
+    ({"op": "sign", "ref": "a/b", "v": 1, "req": {"method": "GET"}}, b""),
+    ({"op": "sign", "ref": "a/b", "v": 1, "req": {}}, b""),
+    ({"op": "sign-note", "size": 1, "origin": "x"}, b"short"),
+    ({"op": "keep"}, b""),
+    ({"op": "keep", "name": "a/b"}, pack({"/a": b"x"})),
+    ({"op": "keep", "name": "int_1"}, b"\xff\xff"),
+    ({"op": "keep", "name": "int_1"}, b""),
+    ({"op": "derive", "label": "x"}, b""),
+    ({"op": "derive", "label": "x", "subject": ["y"]}, b""),
+    ({"op": "derive", "label": "x", "subject": "y" * 2000}, b""),
+    ({"op": "lease", "ref": "a/b", "host": "h", "mint": None, "holder": ""}, b""),
+    ({"op": "lease", "ref": "a/b", "host": "h", "mint": {}, "holder": ""}, b""),
+    ({"op": "lease", "ref": "a/b", "host": "h", "mint": {**MINT, "more": "x"}, "holder": ""}, b""),
+    ({"op": "lease", "ref": "a/b", "host": "h", "mint": {**MINT, "duration_seconds": "900"}, "holder": ""}, b""),
+    ({"op": "lease", "ref": "a/b", "host": "h", "mint": {**MINT, "policy": 1}, "holder": ""}, b""),
+    ({"op": "lease", "ref": "a/b", "host": "h", "mint": MINT}, b""),
+    ({"op": "sign", "ref": "a/b", "minted": 1, "req": {}}, b""),
+]
+_SIGN_TEXTS = dict.fromkeys(("method", "path", "query", "payload_sha256", "region", "service"), "x")
+_HEADERS: list[object] = [[], {"h": 1}]
+BAD_REQUESTS += [
+    ({"op": "sign", "ref": "a/b", "v": 1, "req": {**_SIGN_TEXTS, "headers": headers}}, b"") for headers in _HEADERS
+]
