@@ -19,6 +19,7 @@ import structlog
 import uvicorn
 import uvloop
 
+from broker.corked import CorkedProtocol
 from broker.errors import BrokerError
 from broker.logs import configure_logs
 from broker.settings import Settings
@@ -162,7 +163,7 @@ def url_of(listener: socket.socket) -> str:
 def _config(app: Any) -> uvicorn.Config:  # noqa: ANN401 - an ASGI app
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=CorkedProtocol,
         ws="none",
         lifespan="off",
         interface="asgi3",

@@ -84,6 +84,7 @@ class _Link(asyncio.Protocol):
         self._decoder = FrameDecoder()
         self._waiting: dict[int, asyncio.Future[Frame]] = {}
         self._last_id = 0
+        self._held: list[bytes] = []
         self._transport: asyncio.Transport | None = None
         self._ended = asyncio.get_running_loop().create_future()
         self.lost = False
@@ -121,7 +122,10 @@ class _Link(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[Frame] = loop.create_future()
         self._waiting[number] = waiting
-        self._transport.write(frame)
+        # What is asked in one turn of the loop leaves at once: waking the vault costs more than the frame.
+        if not self._held:
+            loop.call_soon(self._flush)
+        self._held.append(frame)
         # A plain timer: `asyncio.timeout` costs as much as the vault needs to sign.
         timer = loop.call_later(answer_seconds, _give_up, waiting)
         try:
@@ -129,6 +133,11 @@ class _Link(asyncio.Protocol):
         finally:
             timer.cancel()
             self._waiting.pop(number, None)
+
+    def _flush(self) -> None:
+        held, self._held = self._held, []
+        if self._transport is not None and not self.lost:
+            self._transport.write(b"".join(held))
 
     async def close(self) -> None:
         """End the connection and wait until it has ended."""

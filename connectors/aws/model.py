@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import re
+import threading
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
@@ -21,6 +22,7 @@ from connectors.aws.model_files import new_loader, share_references
 MAX_MODELS: Final = 48
 """Services kept in memory; each takes 0.5 to 15 MB."""
 _in_memory: WeakValueDictionary[str, Service] = WeakValueDictionary()
+_reading = threading.Lock()
 """What the cache of `service` holds; it cannot be asked itself."""
 _TAG: Final = re.compile(r"<[^>]{0,200}>")
 _SENTENCE: Final = re.compile(r"(.{8,200}?[a-z0-9)])\.(?:\s|$)", re.DOTALL)
@@ -93,13 +95,21 @@ def service_names() -> frozenset[str]:
     return frozenset(new_loader().list_available_services("service-2"))
 
 
-@lru_cache(maxsize=MAX_MODELS)
 def service(name: str) -> Service:
-    """Return a service, which must exist.
+    """Return a service, which must exist; its model is read once, however many threads ask for it.
 
     Args:
         name: One of `service_names`.
     """
+    if name in _in_memory:
+        return read_model(name)
+    with _reading:
+        return read_model(name)
+
+
+@lru_cache(maxsize=MAX_MODELS)
+def read_model(name: str) -> Service:
+    """Do as `service`, for one thread at a time: of two that read, one would keep what nobody else can find."""
     data = new_loader().load_service_model(name, "service-2")
     _drop_documentation(data)
     share_references(data)

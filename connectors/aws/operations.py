@@ -5,6 +5,7 @@ Looking at one row reads the model of its service; iterating, counting and askin
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
@@ -25,6 +26,7 @@ from connectors.aws.unserved import why_unserved
 from connectors.aws.words import camel_words
 from connectors.base import Access, LargeCatalogue, Operation
 
+_loading = threading.Lock()
 _PASS_ROLE: Final = "iam:PassRole"  # noqa: S105 - an action
 _FOUND: Final = 4096
 """Names looked up lately, of any text an agent sends."""
@@ -153,9 +155,12 @@ def _secret_operations() -> frozenset[str]:
 
 
 def _load(service_name: str, name: str) -> None:
-    operation(service_name, name)
-    load_rules(service_name)
-    give_back_memory()
+    with _loading:
+        if is_in_memory(service_name):
+            return  # another thread was first
+        operation(service_name, name)
+        load_rules(service_name)
+        give_back_memory()
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,15 +111,15 @@ async def test_a_project_is_offered_the_connectors_it_has_connections_for(house:
 
 async def test_what_planning_needs_is_read_before_it_and_only_once(house: House) -> None:
     found = catalog(house, AwsConnector())
-    model.service.cache_clear()
+    model.read_model.cache_clear()
     asked = draft(action="aws:sqs:SendMessage", alternatives=(("sns:Publish", {}),))
     await found.ready(asked)
     assert model.is_in_memory("sqs")
     assert model.is_in_memory("sns")
-    read = model.service.cache_info().misses
+    read = model.read_model.cache_info().misses
     for each in (asked, *(draft(action=name) for name in ("paper:Read", "nope:Nope", "sqs:Nope", ""))):
         await found.ready(each)
-    assert model.service.cache_info().misses == read
+    assert model.read_model.cache_info().misses == read
 
 
 async def test_a_resource_that_is_not_the_derived_one_is_refused_and_told(house: House) -> None:

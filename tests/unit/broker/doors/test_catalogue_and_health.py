@@ -88,10 +88,10 @@ async def test_page_by_page_every_action_is_seen_once(client: Client, aws: World
 
 
 async def test_a_page_is_small_and_reads_no_model(client: Client, aws: World) -> None:
-    before = model.service.cache_info().misses
+    before = model.read_model.cache_info().misses
     reply = await client.call("GET", "/v1/actions?all=true&limit=200", token=aws.reader_token)
     assert len(reply.body) < 100_000
-    assert model.service.cache_info().misses == before
+    assert model.read_model.cache_info().misses == before
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]  # has no types
@@ -13,7 +14,8 @@ import pytest
 
 from connectors.aws.catalogue.data import load
 from connectors.aws.connector import AwsConnector
-from connectors.aws.model import is_in_memory, service, service_names
+from connectors.aws.model import is_in_memory, read_model, service, service_names
+from connectors.aws.operations import OperationTable
 from connectors.aws.wire import build_request
 from connectors.base import Access, LargeCatalogue, Operation, Plan, outline_of, permissions_of, secret_operations_of
 from connectors.errors import InvalidParamsError
@@ -38,8 +40,8 @@ def test_names_counts_and_permissions_cost_no_model() -> None:
         "from connectors.aws import model; rows = A().operations;"
         "assert len(rows) == len(list(rows)); assert 'ecs:UpdateService' in rows; assert 'ecs:Nope' not in rows;"
         "assert permissions_of(rows)['ecs:UpdateService']; A().services;"
-        "print(model.service.cache_info().currsize); rows['ecs:UpdateService'];"
-        "print(model.service.cache_info().currsize)"
+        "print(model.read_model.cache_info().currsize); rows['ecs:UpdateService'];"
+        "print(model.read_model.cache_info().currsize)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["0", "1"]
@@ -206,10 +208,31 @@ def test_outlines_and_models_agree_on_what_is_idempotent() -> None:
 
 def test_what_a_plan_needs_to_read_is_read_once() -> None:
     assert isinstance(ROWS, LargeCatalogue)
-    service.cache_clear()
+    read_model.cache_clear()
     load = ROWS.loading("states:StartExecution")
     assert load is not None
     load()
     assert is_in_memory("stepfunctions")
     for action in ("stepfunctions:StopExecution", "stepfunctions:Nope", "nope:Nope", ""):
         assert ROWS.loading(action) is None
+
+
+def test_threads_that_need_a_model_at_once_read_it_once_and_find_it_afterwards() -> None:
+    read_model.cache_clear()
+    loading = OperationTable().loading("sqs:SendMessage")
+    assert loading is not None
+    gate = threading.Barrier(8)
+
+    def load() -> None:
+        gate.wait()
+        loading()
+        service("sqs")
+
+    threads = [threading.Thread(target=load) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert read_model.cache_info().currsize == 1
+    assert is_in_memory("sqs")
+    assert OperationTable().loading("sqs:SendMessage") is None

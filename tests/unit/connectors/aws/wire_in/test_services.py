@@ -32,9 +32,9 @@ def test_a_signing_name_can_be_that_of_several_services() -> None:
 
 
 def test_reading_one_request_loads_no_other_service() -> None:
-    model.service.cache_clear()
+    model.read_model.cache_clear()
     read(targeted("DynamoDB_20120810.ListTables", {}), "dynamodb")
-    assert model.service.cache_info().currsize <= 2
+    assert model.read_model.cache_info().currsize <= 2
 
 
 @pytest.mark.parametrize(
