@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import sys
@@ -94,6 +95,9 @@ async def _serve(settings: Settings, *, noted: bool) -> None:
     # Listening before the broker opens: a taken port is told at once, and early callers wait instead of failing.
     with listen(settings.host, settings.port) as listener:
         async with open_broker(settings, background=True) as broker:
+            # What is there now stays: the collector need not walk it again each time, which takes a tenth of a second.
+            gc.collect()
+            gc.freeze()
             await run(create_app(broker), broker, listener, settings, noted=noted)
 
 
