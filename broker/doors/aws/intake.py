@@ -12,6 +12,7 @@ from typing import Final
 
 from broker.doors.aws.bodies import IncomingBody, decoded, length_of, read_whole
 from broker.doors.aws.gate import Admitted, Gate
+from broker.doors.aws.hashing import BackgroundDigest
 from broker.doors.aws.reading import Body
 from broker.doors.aws.refusals import Cause, No, of_refusal
 from broker.doors.aws.turn import Models, Turn
@@ -72,7 +73,7 @@ class Intake:
         request = turn.request
         if request.body is not None:
             return Body(request.body)
-        decoder = decoder_for(verified, request)
+        decoder = decoder_for(verified, request, BackgroundDigest)
         if isinstance(decoder, Refusal):
             return of_refusal(decoder)
         if await self._models.using(scope.service, lambda: takes_stream(request, scope)):

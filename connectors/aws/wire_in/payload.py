@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from connectors.aws.wire_in.chunked import ChunkedBody
@@ -42,16 +42,27 @@ class BodyDecoder(Protocol):
         """Trailing headers, lower case, once finished."""
 
 
+class Digest(Protocol):
+    """A SHA-256 in the making, as `hashlib.sha256()` is one."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take the next bytes."""
+
+    def hexdigest(self) -> str:
+        """Return the digest of all of them."""
+
+
 class PlainBody:
     """A body as it is.
 
     Args:
         sha256: Digest that was signed, hex; empty when none was.
+        begin: Begins a digest.
     """
 
-    def __init__(self, sha256: str = "") -> None:
+    def __init__(self, sha256: str = "", begin: Callable[[], Digest] = hashlib.sha256) -> None:
         self._expected = sha256
-        self._digest = hashlib.sha256() if sha256 else None
+        self._digest = begin() if sha256 else None
         self._held = b""
 
     def feed(self, data: bytes) -> bytes:
@@ -76,16 +87,19 @@ class PlainBody:
         return {}
 
 
-def decoder_for(verified: Verified, request: WireRequest) -> BodyDecoder | Refusal:
+def decoder_for(
+    verified: Verified, request: WireRequest, begin: Callable[[], Digest] = hashlib.sha256
+) -> BodyDecoder | Refusal:
     """Return the decoder of a request's body.
 
     Args:
         verified: Its signature.
         request: Its head.
+        begin: Begins the digest of a body that was signed as a whole.
     """
     mode = verified.claim.mode
     if mode in {PayloadMode.DIGEST, PayloadMode.UNSIGNED}:
-        return PlainBody(verified.claim.payload if mode is PayloadMode.DIGEST else "")
+        return PlainBody(verified.claim.payload if mode is PayloadMode.DIGEST else "", begin)
     try:
         length = request.header("x-amz-decoded-content-length") or ""
         trailer = request.header("x-amz-trailer") or ""
