@@ -17,19 +17,8 @@ class ClientGoneError(Exception):
     """The client closed the connection; nobody is left to be answered."""
 
 
-class Exchange(Protocol):
-    """A door's side of one intent."""
-
-    @property
-    def upload(self) -> UploadStream | None:
-        """The body as it comes in; None when the intent has none. It is not touched before policy allows the intent."""
-
-    @property
-    def streams(self) -> bool:
-        """Whether bodies go out through `begin` and `write`; otherwise they are kept, as for an intent without a door.
-
-        A small body does not go out this way even then: it is in `Outcome.body`.
-        """
+class Outlet(Protocol):
+    """The way out of a body, while its client waits for it."""
 
     async def begin(self, intent_id: IntentId, data: JsonObject, media_type: str) -> None:
         """Begin the answer of a body that streams out; called at most once, and never for a body that is small.
@@ -51,4 +40,19 @@ class Exchange(Protocol):
 
         Raises:
             ClientGoneError: nobody reads on.
+        """
+
+
+class Exchange(Protocol):
+    """A door's side of one intent."""
+
+    @property
+    def upload(self) -> UploadStream | None:
+        """The body as it comes in; None when the intent has none. It is not touched before policy allows the intent."""
+
+    @property
+    def outlet(self) -> Outlet | None:
+        """Where a large body goes out; None to have it kept, as for an intent without a door.
+
+        A small body does not go out this way even then: it is in `Outcome.body`.
         """

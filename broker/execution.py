@@ -14,7 +14,7 @@ from broker import uploads
 from broker.calls import Call, RunningCalls
 from broker.catalog import Resolved
 from broker.errors import StoreUnavailableError
-from broker.exchange import ClientGoneError, Exchange
+from broker.exchange import ClientGoneError, Exchange, Outlet
 from broker.intents import Attempt, Conclusion
 from broker.model import JsonObject
 from broker.ports import Keeper, Leases
@@ -82,7 +82,8 @@ class Executor:
                 result = await resolved.connector.execute(plan, resolved.connection, lease, self.transport)  # 9 execute
                 call.extend(STREAM_SECONDS)
                 data = await sealed(self.keeper, intent_id, result)
-                out = _Out(exchange, attempt, result.media_type) if exchange and exchange.streams else None
+                outlet = exchange.outlet if exchange else None
+                out = _Out(outlet, attempt, result.media_type) if outlet else None
                 clean = await self.redactor.clean(intent_id, data, result.body, out)  # 10 redact
         except (ConnectorError, VaultError, StoreUnavailableError, BodyTooLargeError, TimeoutError) as error:
             return Ran(failure(error, plan, answered=result is not None, killed=call is not None and call.killed))
@@ -106,14 +107,14 @@ class Executor:
 class _Out:
     """The way out of a body, opened only once the `executing` event is durable; implements `redaction.Sink`."""
 
-    def __init__(self, exchange: Exchange, attempt: Attempt, media_type: str) -> None:
-        self._exchange = exchange
+    def __init__(self, outlet: Outlet, attempt: Attempt, media_type: str) -> None:
+        self._outlet = outlet
         self._attempt = attempt
         self._media_type = media_type
 
     async def begin(self, data: JsonObject) -> None:
         await self._attempt.begun()
-        await self._exchange.begin(self._attempt.record.id, data, self._media_type)
+        await self._outlet.begin(self._attempt.record.id, data, self._media_type)
 
     async def write(self, piece: bytes) -> None:
-        await self._exchange.write(piece)
+        await self._outlet.write(piece)

@@ -230,9 +230,9 @@ class Pipeline:
                 concluded = await attempt.conclude(ran.conclusion)  # 12 conclude
         except LedgerUnavailableError:
             return withheld(record, acted=attempt.may_have_acted)
-        if exchange and ran.tail is not None:
+        if exchange and exchange.outlet and ran.tail is not None:
             with contextlib.suppress(ClientGoneError):
-                await exchange.write(ran.tail)
+                await exchange.outlet.write(ran.tail)
         return outcome_of(concluded, body=ran.body, streamed=ran.tail is not None)
 
     async def _turn_away(

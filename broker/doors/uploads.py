@@ -18,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from broker.doors.forms import MEDIA_TYPE, FormRequest
 from broker.doors.problems import refused
-from broker.ids import IntentId
 from broker.model import JsonObject
 from broker.outcome import ProblemKind
 from broker.uploads import declared
@@ -91,18 +90,9 @@ class UploadExchange:
         upload: The body.
     """
 
-    streams: Final = False
-
     def __init__(self, upload: Body) -> None:
         self.upload = upload
-
-    async def begin(self, intent_id: IntentId, data: JsonObject, media_type: str) -> None:
-        """Never called, as nothing streams out."""
-        raise NotImplementedError
-
-    async def write(self, piece: bytes) -> None:
-        """Never called, as nothing streams out."""
-        raise NotImplementedError
+        self.outlet = None
 
 
 async def exchange_of(form: FormRequest, params: JsonObject) -> UploadExchange:

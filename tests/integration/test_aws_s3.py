@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from connectors.aws.connector import AwsConnector
-from connectors.base import Connection
 from connectors.errors import InvalidParamsError, NotSentError, UpstreamRefusedError
-from connectors.guard import AddressGuard, endpoint_of
-from connectors.streams import read_all
+from connectors.guard import AddressGuard
 from connectors.transport import HttpTransport
 from tests.fakes import FakeLease
+from tests.parts.aws_desk import Desk, open_desk
 from tests.parts.moto import Moto, moto_server
-from vault.model import CredentialRef
 
 BUCKET = "data-lake"
 ODD_KEYS = [
@@ -51,35 +47,21 @@ def moto() -> Iterator[Moto]:
         yield server
 
 
-@dataclass(slots=True)
-class Desk:
-    """Plans and executes against one moto."""
-
-    moto: Moto
-    connection: Connection
-    transport: HttpTransport
-    lease: FakeLease
+class Bucket(Desk):
+    """A desk for one bucket."""
 
     async def do(self, operation: str, **params: Any) -> tuple[dict[str, Any], bytes]:
-        connector = AwsConnector()
-        plan = connector.plan(f"s3:{operation}", {"Bucket": BUCKET, **params}, self.connection)
-        result = await connector.execute(plan, self.connection, self.lease, self.transport)
-        return result.data, b"" if result.body is None else await read_all(result.body, 1 << 20)
+        return await self.ask(f"s3:{operation}", {"Bucket": BUCKET, **params})
 
 
 @pytest.fixture
-async def desk(moto: Moto) -> AsyncIterator[Desk]:
-    options = AwsConnector().connection_model.model_validate(
-        {"account": moto.account, "regions": [moto.region], "endpoint": moto.endpoint}
-    )
-    connection = Connection("lake", "aws", CredentialRef("aws/lake"), options.model_dump(mode="json"))
-    transport = HttpTransport(AddressGuard([endpoint_of(moto.endpoint)]))
-    yield Desk(moto, connection, transport, FakeLease(moto.access_key, moto.secret_key))
-    await transport.aclose()
+async def desk(moto: Moto) -> AsyncIterator[Bucket]:
+    async with open_desk(moto, Bucket) as opened:
+        yield opened
 
 
 @pytest.mark.req("A1")
-async def test_an_object_is_written_looked_at_read_listed_copied_and_deleted(desk: Desk) -> None:
+async def test_an_object_is_written_looked_at_read_listed_copied_and_deleted(desk: Bucket) -> None:
     body = bytes(range(256)) * 40
     put, _ = await desk.do(
         "PutObject",
@@ -107,7 +89,7 @@ async def test_an_object_is_written_looked_at_read_listed_copied_and_deleted(des
 
 
 @pytest.mark.parametrize("key", ODD_KEYS)
-async def test_an_odd_key_is_the_same_key_to_every_operation_and_to_boto3(desk: Desk, key: str) -> None:
+async def test_an_odd_key_is_the_same_key_to_every_operation_and_to_boto3(desk: Bucket, key: str) -> None:
     body = key.encode()
     await desk.do("PutObject", Key=key, Body=base64.b64encode(body).decode())
     client = desk.moto.client()
@@ -122,7 +104,7 @@ async def test_an_odd_key_is_the_same_key_to_every_operation_and_to_boto3(desk: 
     await desk.do("DeleteObject", Key=key)
 
 
-async def test_pages_of_a_listing_follow_each_other(desk: Desk) -> None:
+async def test_pages_of_a_listing_follow_each_other(desk: Bucket) -> None:
     for name in "abc":
         await desk.do("PutObject", Key=f"page/{name}/x")
     first, _ = await desk.do("ListObjectsV2", Prefix="page/", MaxKeys=2)
@@ -135,7 +117,7 @@ async def test_pages_of_a_listing_follow_each_other(desk: Desk) -> None:
     assert [item["Prefix"] for item in folders["CommonPrefixes"]] == ["page/a/", "page/b/", "page/c/"]
 
 
-async def test_a_copy_leaves_the_tags_of_its_source_behind_unless_asked_for(desk: Desk) -> None:
+async def test_a_copy_leaves_the_tags_of_its_source_behind_unless_asked_for(desk: Bucket) -> None:
     await desk.do("PutObject", Key="tags/a", Tagging="team=blue")
     source = {"Bucket": BUCKET, "Key": "tags/a"}
     await desk.do("CopyObject", Key="tags/plain", CopySource=source)
@@ -157,7 +139,7 @@ async def test_a_copy_leaves_the_tags_of_its_source_behind_unless_asked_for(desk
     ],
 )
 async def test_a_no_of_the_server_is_a_refusal_with_its_code(
-    desk: Desk, operation: str, params: dict[str, Any], code: str, status: int
+    desk: Bucket, operation: str, params: dict[str, Any], code: str, status: int
 ) -> None:
     with pytest.raises(UpstreamRefusedError) as caught:
         await desk.do(operation, **params)
@@ -168,7 +150,7 @@ async def test_a_no_of_the_server_is_a_refusal_with_its_code(
     ("operation", "params"), [("GetObject", {"Key": "raw/x.csv"}), ("PutObject", {"Key": "raw/x.csv", "Body": "eA=="})]
 )
 async def test_a_wrong_secret_is_refused_and_changes_nothing(
-    desk: Desk, operation: str, params: dict[str, Any]
+    desk: Bucket, operation: str, params: dict[str, Any]
 ) -> None:
     desk.lease = FakeLease(desk.moto.access_key, "wrong-secret-wrong-secret")
     with pytest.raises(UpstreamRefusedError) as caught:
@@ -178,14 +160,14 @@ async def test_a_wrong_secret_is_refused_and_changes_nothing(
     assert desk.moto.client().get_object(Bucket=BUCKET, Key="raw/x.csv")["Body"].read() == b"1,2\n"
 
 
-async def test_an_unknown_key_id_is_refused(desk: Desk) -> None:
+async def test_an_unknown_key_id_is_refused(desk: Bucket) -> None:
     desk.lease = FakeLease("AKIAUNKNOWNUNKNOWN00", desk.moto.secret_key)
     with pytest.raises(UpstreamRefusedError) as caught:
         await desk.do("GetObject", Key="raw/x.csv")
     assert caught.value.code == "InvalidAccessKeyId"
 
 
-async def test_without_an_explicit_endpoint_loopback_is_not_reached(desk: Desk) -> None:
+async def test_without_an_explicit_endpoint_loopback_is_not_reached(desk: Bucket) -> None:
     transport = HttpTransport(AddressGuard())
     desk.transport, kept = transport, desk.transport
     with pytest.raises(NotSentError, match="address guard"):
@@ -195,6 +177,6 @@ async def test_without_an_explicit_endpoint_loopback_is_not_reached(desk: Desk) 
     assert (await desk.do("GetObject", Key="raw/x.csv"))[1] == b"1,2\n"
 
 
-async def test_what_does_not_plan_never_reaches_the_server(desk: Desk) -> None:
+async def test_what_does_not_plan_never_reaches_the_server(desk: Bucket) -> None:
     with pytest.raises(InvalidParamsError):
         await desk.do("GetObject", Key="raw/\x00")

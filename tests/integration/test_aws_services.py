@@ -6,21 +6,15 @@ import base64
 import json
 import zipfile
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
 import pytest
 
-from connectors.aws.connector import AwsConnector
-from connectors.base import Connection
 from connectors.errors import UpstreamRefusedError
-from connectors.guard import AddressGuard, endpoint_of
-from connectors.streams import read_all
-from connectors.transport import HttpTransport
 from tests.fakes import FakeLease
+from tests.parts.aws_desk import Desk, open_desk
 from tests.parts.moto import Moto, moto_server
-from vault.model import CredentialRef
 
 TRUST = json.dumps(
     {
@@ -38,43 +32,29 @@ def moto() -> Iterator[Moto]:
         yield server
 
 
-@dataclass(slots=True)
-class Desk:
-    """Plans and executes against one moto."""
-
-    moto: Moto
-    connection: Connection
-    transport: HttpTransport
-    lease: FakeLease
+class Services(Desk):
+    """A desk that names actions whole."""
 
     async def do(self, action: str, /, **params: Any) -> dict[str, Any]:
-        data, _ = await self.with_body(action, **params)
+        data, _ = await self.ask(action, params)
         return data
 
     async def with_body(self, action: str, /, **params: Any) -> tuple[dict[str, Any], bytes]:
-        connector = AwsConnector()
-        plan = connector.plan(action, params, self.connection)
-        result = await connector.execute(plan, self.connection, self.lease, self.transport)
-        return result.data, b"" if result.body is None else await read_all(result.body, 1 << 20)
+        return await self.ask(action, params)
 
 
 @pytest.fixture
-async def desk(moto: Moto) -> AsyncIterator[Desk]:
-    options = AwsConnector().connection_model.model_validate(
-        {"account": moto.account, "regions": [moto.region], "endpoint": moto.endpoint}
-    )
-    connection = Connection("prod", "aws", CredentialRef("aws/prod"), options.model_dump(mode="json"))
-    transport = HttpTransport(AddressGuard([endpoint_of(moto.endpoint)]))
-    yield Desk(moto, connection, transport, FakeLease(moto.access_key, moto.secret_key))
-    await transport.aclose()
+async def desk(moto: Moto) -> AsyncIterator[Services]:
+    async with open_desk(moto, Services) as opened:
+        yield opened
 
 
-async def test_sts_says_who_asks(desk: Desk) -> None:
+async def test_sts_says_who_asks(desk: Services) -> None:
     who = await desk.do("sts:GetCallerIdentity")
     assert who["Account"] == desk.moto.account
 
 
-async def test_dynamodb_keeps_an_item_with_bytes_and_numbers(desk: Desk) -> None:
+async def test_dynamodb_keeps_an_item_with_bytes_and_numbers(desk: Services) -> None:
     await desk.do(
         "dynamodb:CreateTable",
         TableName="customers",
@@ -90,20 +70,20 @@ async def test_dynamodb_keeps_an_item_with_bytes_and_numbers(desk: Desk) -> None
     assert table["CreationDateTime"].endswith("Z")
 
 
-async def test_sqs_takes_a_message_and_gives_it_back(desk: Desk) -> None:
+async def test_sqs_takes_a_message_and_gives_it_back(desk: Services) -> None:
     url = (await desk.do("sqs:CreateQueue", QueueName="orders"))["QueueUrl"]
     await desk.do("sqs:SendMessage", QueueUrl=url, MessageBody="a & b\n<c>")
     messages = (await desk.do("sqs:ReceiveMessage", QueueUrl=url))["Messages"]
     assert [each["Body"] for each in messages] == ["a & b\n<c>"]
 
 
-async def test_sns_makes_a_topic_and_publishes(desk: Desk) -> None:
+async def test_sns_makes_a_topic_and_publishes(desk: Services) -> None:
     topic = (await desk.do("sns:CreateTopic", Name="alerts", Attributes={"DisplayName": "a b"}))["TopicArn"]
     assert (await desk.do("sns:Publish", TopicArn=topic, Message="x=1&y=é"))["MessageId"]
     assert (await desk.do("sns:GetTopicAttributes", TopicArn=topic))["Attributes"]["DisplayName"] == "a b"
 
 
-async def test_ecs_updates_a_service(desk: Desk) -> None:
+async def test_ecs_updates_a_service(desk: Services) -> None:
     await desk.do("ecs:CreateCluster", clusterName="main")
     await desk.do(
         "ecs:RegisterTaskDefinition",
@@ -115,7 +95,7 @@ async def test_ecs_updates_a_service(desk: Desk) -> None:
     assert changed["service"]["desiredCount"] == 3
 
 
-async def test_ec2_lists_makes_and_tags(desk: Desk) -> None:
+async def test_ec2_lists_makes_and_tags(desk: Services) -> None:
     vpc = (await desk.do("ec2:CreateVpc", CidrBlock="10.0.0.0/16"))["Vpc"]["VpcId"]
     tags = [{"Key": "team", "Value": "blue & green"}, {"Key": "é", "Value": ""}]
     await desk.do("ec2:CreateTags", Resources=[vpc], Tags=tags)
@@ -123,13 +103,13 @@ async def test_ec2_lists_makes_and_tags(desk: Desk) -> None:
     assert sorted(each["Key"] for each in found["Vpcs"][0]["Tags"]) == ["team", "é"]
 
 
-async def test_iam_is_signed_for_its_own_region(desk: Desk) -> None:
+async def test_iam_is_signed_for_its_own_region(desk: Services) -> None:
     await desk.do("iam:CreateRole", RoleName="runner", AssumeRolePolicyDocument=TRUST)
     assert (await desk.do("iam:GetRole", RoleName="runner"))["Role"]["RoleName"] == "runner"
     assert (await desk.do("iam:ListRoles"))["IsTruncated"] is False
 
 
-async def test_lambda_keeps_code_that_came_as_bytes(desk: Desk) -> None:
+async def test_lambda_keeps_code_that_came_as_bytes(desk: Services) -> None:
     code = BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
         archive.writestr("main.py", "def handler(event, context): return event")
@@ -149,7 +129,7 @@ async def test_lambda_keeps_code_that_came_as_bytes(desk: Desk) -> None:
     assert await desk.do("lambda:DeleteFunction", FunctionName="resize") is not None
 
 
-async def test_logs_take_events_with_any_text(desk: Desk) -> None:
+async def test_logs_take_events_with_any_text(desk: Services) -> None:
     names = {"logGroupName": "/aws/x", "logStreamName": "s"}
     await desk.do("logs:CreateLogGroup", logGroupName="/aws/x")
     await desk.do("logs:CreateLogStream", **names)
@@ -157,13 +137,13 @@ async def test_logs_take_events_with_any_text(desk: Desk) -> None:
     assert (await desk.do("logs:DescribeLogStreams", logGroupName="/aws/x"))["logStreams"][0]["logStreamName"] == "s"
 
 
-async def test_kms_encrypts_bytes(desk: Desk) -> None:
+async def test_kms_encrypts_bytes(desk: Services) -> None:
     key = (await desk.do("kms:CreateKey"))["KeyMetadata"]["KeyId"]
     sealed = await desk.do("kms:Encrypt", KeyId=key, Plaintext=base64.b64encode(b"hi").decode())
     assert base64.b64decode(sealed["CiphertextBlob"])
 
 
-async def test_ssm_and_secretsmanager_write_what_they_do_not_hand_out(desk: Desk) -> None:
+async def test_ssm_and_secretsmanager_write_what_they_do_not_hand_out(desk: Services) -> None:
     await desk.do("ssm:PutParameter", Name="/prod/url", Value="https://x", Type="String")
     found = await desk.do("ssm:DescribeParameters")
     assert [each["Name"] for each in found["Parameters"]] == ["/prod/url"]
@@ -172,14 +152,14 @@ async def test_ssm_and_secretsmanager_write_what_they_do_not_hand_out(desk: Desk
     assert again["Name"] == "prod/db"
 
 
-async def test_cloudformation_makes_a_stack(desk: Desk) -> None:
+async def test_cloudformation_makes_a_stack(desk: Services) -> None:
     template = json.dumps({"Resources": {"Q": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "stacked"}}}})
     await desk.do("cloudformation:CreateStack", StackName="base", TemplateBody=template)
     stacks = (await desk.do("cloudformation:DescribeStacks", StackName="base"))["Stacks"]
     assert [each["StackStatus"] for each in stacks] == ["CREATE_COMPLETE"]
 
 
-async def test_stepfunctions_are_found_under_the_name_iam_gives_them(desk: Desk) -> None:
+async def test_stepfunctions_are_found_under_the_name_iam_gives_them(desk: Services) -> None:
     definition = json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}})
     await desk.do("iam:CreateRole", RoleName="states-runner", AssumeRolePolicyDocument=TRUST)
     role = f"arn:aws:iam::{desk.moto.account}:role/states-runner"
@@ -188,14 +168,14 @@ async def test_stepfunctions_are_found_under_the_name_iam_gives_them(desk: Desk)
     assert started["startDate"].endswith("Z")
 
 
-async def test_cloudwatch_takes_numbers(desk: Desk) -> None:
+async def test_cloudwatch_takes_numbers(desk: Services) -> None:
     data = [{"MetricName": "load", "Value": 0.5, "Timestamp": "2026-03-04T12:00:00Z"}]
     await desk.do("cloudwatch:PutMetricData", Namespace="app", MetricData=data)
     found = await desk.do("cloudwatch:ListMetrics", Namespace="app")
     assert [each["MetricName"] for each in found["Metrics"]] == ["load"]
 
 
-async def test_s3_configures_buckets_deletes_in_bulk_and_uploads_in_parts(desk: Desk) -> None:
+async def test_s3_configures_buckets_deletes_in_bulk_and_uploads_in_parts(desk: Services) -> None:
     where = {"Bucket": "parts"}
     await desk.do("s3:CreateBucket", **where, CreateBucketConfiguration={"LocationConstraint": desk.moto.region})
     assert (await desk.do("s3:GetBucketLocation", **where))["LocationConstraint"] == desk.moto.region
@@ -230,7 +210,7 @@ async def test_s3_configures_buckets_deletes_in_bulk_and_uploads_in_parts(desk: 
     ],
 )
 async def test_a_no_has_the_code_of_its_service_in_every_protocol(
-    desk: Desk, action: str, params: dict[str, Any], code: str
+    desk: Services, action: str, params: dict[str, Any], code: str
 ) -> None:
     with pytest.raises(UpstreamRefusedError) as caught:
         await desk.do(action, **params)
@@ -238,7 +218,7 @@ async def test_a_no_has_the_code_of_its_service_in_every_protocol(
 
 
 @pytest.mark.parametrize("action", ["sts:GetCallerIdentity", "dynamodb:ListTables", "lambda:ListFunctions"])
-async def test_a_wrong_secret_is_refused_by_every_protocol(desk: Desk, action: str) -> None:
+async def test_a_wrong_secret_is_refused_by_every_protocol(desk: Services, action: str) -> None:
     desk.lease = FakeLease(desk.moto.access_key, "wrong-secret-wrong-secret")
     with pytest.raises(UpstreamRefusedError) as caught:
         await desk.do(action)
@@ -249,7 +229,7 @@ def lines(body: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in body.splitlines()]
 
 
-async def test_a_bucket_a_table_and_instances_are_listed_page_by_page(desk: Desk) -> None:
+async def test_a_bucket_a_table_and_instances_are_listed_page_by_page(desk: Services) -> None:
     where = {"Bucket": "paged"}
     await desk.do("s3:CreateBucket", **where, CreateBucketConfiguration={"LocationConstraint": desk.moto.region})
     keys = [f"é {number}/x+y" for number in range(5)]
@@ -283,7 +263,7 @@ async def test_a_bucket_a_table_and_instances_are_listed_page_by_page(desk: Desk
     assert len(found) >= 7
 
 
-async def test_a_bucket_and_an_instance_are_waited_for(desk: Desk) -> None:
+async def test_a_bucket_and_an_instance_are_waited_for(desk: Services) -> None:
     here = await desk.do("s3:HeadBucket", Bucket="data-lake", WaitFor="bucket_exists")
     assert here == {"WaitFor": "bucket_exists", "state": "success", "attempts": 1}
     gone = await desk.do("s3:HeadBucket", Bucket="nowhere-1", WaitFor={"name": "bucket_exists", "max_seconds": 0})

@@ -39,7 +39,7 @@ class PaperExchange:
 
     def __init__(self, upload: PaperUpload | None = None, *, streams: bool = True, gone_after: int = -1) -> None:
         self.upload = upload
-        self.streams = streams
+        self.outlet = self if streams else None
         self._gone_after = gone_after
         self.begun: tuple[dict[str, Any], str] | None = None
         self.written: list[bytes] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Self
 
 from starlette.types import Receive, Send
 
@@ -38,9 +39,9 @@ class WireExchange:
         return self._upload
 
     @property
-    def streams(self) -> bool:
+    def outlet(self) -> Self:
         """Large bodies go out here."""
-        return True
+        return self
 
     @property
     def begun(self) -> bool:

@@ -107,7 +107,7 @@ class WireWorld(World):
         self, session: Session, draft: IntentDraft, *, wait_seconds: float, exchange: Exchange | None = None
     ) -> Outcome:
         assert exchange is not None
-        assert exchange.streams
+        assert exchange.outlet is not None
         assert draft.joins
         assert session.id == self.wire_session.id
         self.drafts.append(draft)
@@ -176,9 +176,11 @@ def takes(world: World, result: dict[str, Any] | None = None, trailers: dict[str
 def streams(data: dict[str, Any], pieces: int, *, whole: bool = True, sized: bool = True) -> Act:
     async def act(asked: Asked) -> Outcome:
         length = {"ContentLength": pieces * len(PIECE)} if sized else {}
-        await asked.exchange.begin(asked.intent_id, {**data, **length}, "text/plain")
+        outlet = asked.exchange.outlet
+        assert outlet is not None
+        await outlet.begin(asked.intent_id, {**data, **length}, "text/plain")
         for _ in range(pieces if whole else pieces - 1):
-            await asked.exchange.write(PIECE)
+            await outlet.write(PIECE)
         return asked.done(streamed=whole)
 
     return act
