@@ -18,18 +18,21 @@ from broker.decision_point import DecisionPoint
 from broker.errors import QueueUnavailableError
 from broker.execution import Executor
 from broker.ids import SessionId
+from broker.inspection import Inspections
 from broker.intents import Journal
 from broker.limits.admission import Admission
 from broker.limits.rates import RequestRates
 from broker.metrics import Metrics
 from broker.model import Approval
 from broker.pipeline import Parts, Pipeline
-from broker.ports import Deriver, Keeper, Leases, Recorder, VaultHealth, WorkQueue
+from broker.ports import Deriver, Keeper, Leases, Minted, Recorder, VaultHealth, WorkQueue
 from broker.reconciler import Reconciler
 from broker.redaction import Redactor, Scrubber
+from broker.revoking import Revoking
 from broker.service import Broker, Policies, Services
 from broker.sessions import Sessions
 from broker.settings import Settings
+from broker.settling import Settling
 from broker.store.base import Outputs, Reader
 from broker.waiting import Waiting
 from connectors.base import Connector, Transport
@@ -47,7 +50,7 @@ class Foundation:
         load: Reads and validates the configuration folder; raises ConfigError.
         apply: Tells what depends on the configuration of a new one.
         reader, outputs, ledger: The store.
-        leases, scrubber, keeper, keys, vault: The vault, as its users see it.
+        leases, scrubber, keeper, keys, minted, vault: The vault, as its users see it.
         transport: The way out.
         queue: The way to the workers.
     """
@@ -65,6 +68,7 @@ class Foundation:
     scrubber: Scrubber
     keeper: Keeper
     keys: Deriver
+    minted: Minted
     vault: VaultHealth
     transport: Transport
     queue: WorkQueue
@@ -82,6 +86,7 @@ class Assembly:
     approvals: Approvals
     limits: Admission
     reconciler: Reconciler
+    revoking: Revoking
 
 
 def assemble(base: Foundation, configuration: Configuration) -> Assembly:
@@ -93,18 +98,9 @@ def assemble(base: Foundation, configuration: Configuration) -> Assembly:
     """
     policies, calls = Policies(configuration), RunningCalls()
     journal = Journal(base.ledger, base.clock, base.instance_id)
-    sessions, approvals = _people(base, policies, calls)
+    sessions, approvals, revoking = _people(base, policies, calls)
     limits = Admission(base.settings.max_concurrent_intents, base.settings.max_concurrent_per_session)
-    reconciler = Reconciler(
-        reader=base.reader,
-        outputs=base.outputs,
-        journal=journal,
-        approvals=approvals,
-        queue=base.queue,
-        clock=base.clock,
-        instance_ttl_seconds=base.settings.instance_ttl_seconds,
-        output_ttl_seconds=base.settings.output_ttl_seconds,
-    )
+    reconciler = _reconciler(base, journal, approvals, policies)
     catalog = Catalog(base.connectors, policies)
     decision_point = DecisionPoint(
         policy_of=policies.of,
@@ -121,7 +117,7 @@ def assemble(base: Foundation, configuration: Configuration) -> Assembly:
         outputs=base.outputs,
         max_bytes=base.settings.max_output_bytes,
     )
-    execution = Assembled(journal, calls, limits, catalog, decision_point, waiting)
+    execution = Assembled(journal, calls, limits, catalog, Inspections(catalog, base.scrubber), decision_point, waiting)
     pipeline = _pipeline(base, sessions, approvals, execution)
     broker = Broker(
         Services(
@@ -146,7 +142,7 @@ def assemble(base: Foundation, configuration: Configuration) -> Assembly:
             metrics=Metrics(in_flight=lambda: limits.in_use, ledger_ready=lambda: base.ledger.ready),
         )
     )
-    return Assembly(broker, policies, journal, calls, sessions, approvals, limits, reconciler)
+    return Assembly(broker, policies, journal, calls, sessions, approvals, limits, reconciler, revoking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +153,33 @@ class Assembled:
     calls: RunningCalls
     limits: Admission
     catalog: Catalog
+    inspections: Inspections
     decision_point: DecisionPoint
     waiting: Waiting
+
+
+def _reconciler(base: Foundation, journal: Journal, approvals: Approvals, policies: Policies) -> Reconciler:
+    settling = Settling(
+        reader=base.reader,
+        journal=journal,
+        clock=base.clock,
+        configuration=policies,
+        connectors=base.connectors,
+        leases=base.leases,
+        transport=base.transport,
+        scrubber=base.scrubber,
+    )
+    return Reconciler(
+        reader=base.reader,
+        outputs=base.outputs,
+        journal=journal,
+        approvals=approvals,
+        queue=base.queue,
+        settling=settling,
+        clock=base.clock,
+        instance_ttl_seconds=base.settings.instance_ttl_seconds,
+        output_ttl_seconds=base.settings.output_ttl_seconds,
+    )
 
 
 def _pipeline(base: Foundation, sessions: Sessions, approvals: Approvals, execution: Assembled) -> Pipeline:
@@ -172,6 +193,7 @@ def _pipeline(base: Foundation, sessions: Sessions, approvals: Approvals, execut
         Parts(
             sessions=sessions,
             catalog=execution.catalog,
+            inspections=execution.inspections,
             decision_point=execution.decision_point,
             limits=execution.limits,
             approvals=approvals,
@@ -192,11 +214,13 @@ def _pipeline(base: Foundation, sessions: Sessions, approvals: Approvals, execut
     )
 
 
-def _people(base: Foundation, policies: Policies, calls: RunningCalls) -> tuple[Sessions, Approvals]:
-    """Make the two services of people's acts, and tie what follows from those."""
+def _people(base: Foundation, policies: Policies, calls: RunningCalls) -> tuple[Sessions, Approvals, Revoking]:
+    """Make the services of people's acts, and tie what follows from those."""
+    revoking = Revoking(base.minted, base.ledger, base.clock)
 
     async def on_killed(session_id: SessionId) -> None:
         calls.cut(session_id)
+        revoking.begin(session_id)
         await approvals.cancel_session(session_id)
 
     async def on_approved(approval: Approval) -> None:
@@ -206,4 +230,4 @@ def _people(base: Foundation, policies: Policies, calls: RunningCalls) -> tuple[
                 await base.queue.send(record.id, record.fence)
 
     approvals = Approvals(base.reader, base.ledger, base.clock, policies, on_approved)
-    return Sessions(base.reader, base.ledger, base.clock, policies, on_killed), approvals
+    return Sessions(base.reader, base.ledger, base.clock, policies, on_killed), approvals, revoking

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from enum import Enum
 from typing import Final
 
 from broker.canonical import NotCanonicalError, canonical_bytes, digest
@@ -17,8 +18,10 @@ from broker.config.model import Configuration
 from broker.ids import Digest
 from broker.model import IntentDraft
 from broker.outcome import Problem, ProblemKind
-from connectors.base import Access, Connection, Connector, LargeCatalogue, Plan
+from connectors.base import Access, Connection, Connector, LargeCatalogue, Plan, outline_of
 from connectors.errors import InvalidParamsError
+from connectors.inspection import Inspector
+from vault.model import Mint
 
 PLAN_DOMAIN: Final = "ostiary/plan/v1"
 REQUEST_DOMAIN: Final = "ostiary/intent/v1"
@@ -48,6 +51,7 @@ class Catalog:
     def __init__(self, connectors: Mapping[str, Connector], configuration: Callable[[], Configuration]) -> None:
         self._configuration = configuration
         self._by_service = {service: each for each in connectors.values() for service in each.services}
+        self._inspectors = {name: each for name, each in self._by_service.items() if isinstance(each, Inspector)}
 
     def offers(self, project: str) -> list[tuple[Connector, list[str]]]:
         """Return the connectors a project has connections for, each with the names of those."""
@@ -84,7 +88,7 @@ class Catalog:
         if isinstance(connection, Problem):
             return connection
         try:
-            plan = connector.plan(action, draft.params, connection)
+            plan = self._planned(connector, action, draft, connection)
             plan = self._with_alternatives(plan, connector, connection, draft)
             plan_digest = plan_digest_of(plan)
         except InvalidParamsError as error:
@@ -99,6 +103,27 @@ class Catalog:
                 fix="leave `resource` out, or mend the params",
             )
         return Resolved(plan, plan_digest, connection, connector)
+
+    def inspector(self, project: str, draft: IntentDraft) -> tuple[Inspector, Connection] | None:
+        """Return who looks into a draft before it is planned; None when nobody does, or `resolve` would refuse it."""
+        action = bare_action(draft.action)
+        connector = self._inspectors.get(action.partition(":")[0])
+        if connector is None or action not in connector.operations or not connector.inspects(action):
+            return None
+        connection = self._choose(project, connector, draft.connection)
+        return None if isinstance(connection, Problem) else (connector, connection)
+
+    def access_of(self, project: str, action: str) -> Access | None:
+        """Return what an action does upstream, without making its row; None when the project does not have it."""
+        connector = self._by_service.get(action.partition(":")[0])
+        if connector is None or action not in connector.operations or not self._connections(project, connector):
+            return None
+        return outline_of(connector.operations, action).access
+
+    def _planned(self, connector: Connector, action: str, draft: IntentDraft, connection: Connection) -> Plan:
+        if draft.evidence and isinstance(connector, Inspector):
+            return connector.plan_on(action, draft.params, connection, draft.evidence["found"])
+        return connector.plan(action, draft.params, connection)
 
     def _with_alternatives(self, plan: Plan, connector: Connector, connection: Connection, draft: IntentDraft) -> Plan:
         """Add what the other readings of the same request require; one that does not plan is no reading."""
@@ -168,10 +193,15 @@ def plan_digest_of(plan: Plan) -> Digest:
                 "access": plan.access.value,
                 "idempotent": plan.idempotent,
                 "summary": plan.summary,
-                **({"mint": asdict(plan.mint)} if plan.mint else {}),
+                **({"mint": _mint_data(plan.mint)} if plan.mint else {}),
             }
         ),
     )
+
+
+def _mint_data(mint: Mint) -> dict[str, object]:
+    """Return what is to be minted as plain JSON: the words of a closed set are texts there."""
+    return {name: value.value if isinstance(value, Enum) else value for name, value in asdict(mint).items()}
 
 
 def draft_bytes(draft: IntentDraft) -> bytes:
@@ -188,6 +218,7 @@ def draft_bytes(draft: IntentDraft) -> bytes:
             "connection": draft.connection,
             "reason": draft.reason,
             **({"alternatives": draft.alternatives} if draft.alternatives else {}),
+            **({"evidence": draft.evidence} if draft.evidence else {}),
         }
     )
 

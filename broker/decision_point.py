@@ -18,6 +18,7 @@ from broker.model import IntentDraft, JsonObject, Session
 from broker.store.base import Reader
 from connectors.base import Access, Plan
 from policies.answers.explain import Explanation, explain
+from policies.answers.triggers import Trigger, triggered
 from policies.layers import LayeredPolicy
 from policies.model import NO_USES, AccessRequest, Decision, Effect, Requirement
 from policies.resources.catalogue import Catalogue
@@ -37,12 +38,15 @@ class Verdict:
         facts: The facts of the moment, for the ledger and for a second decision; params are not among them.
         catalogue: What the policies were read against, for telling what rule would help.
         returns_secrets: Whether the answer of the call would hold secrets.
+        triggers: Rules that ask a person because of the paths the act touches, with those paths; for what people are
+            shown, so empty when they are not asked.
     """
 
     decision: Decision
     facts: JsonObject
     catalogue: Catalogue
     returns_secrets: bool = False
+    triggers: tuple[Trigger, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,10 @@ class DecisionPoint:
         request = AccessRequest(
             session.agent, session.project, plan.requirements, context, self._now_ns(), uses, secrets
         )
-        return Verdict(policy.decide(request), facts, configuration.catalogue, secrets)
+        decision = policy.decide(request)
+        gated = decision.effect is Effect.REQUIRE_APPROVAL and earlier is None
+        triggers = triggered(policy, request) if gated else ()
+        return Verdict(decision, facts, configuration.catalogue, secrets, triggers)
 
     async def explain(self, question: Question) -> Explained:
         """Explain what would be decided; nothing is noted or recorded.

@@ -94,6 +94,7 @@ class Executor:
         return Ran(success(result, clean, kept=out is None), clean.body, clean.tail)
 
     def _with_stream(self, attempt: Attempt, plan: Plan, exchange: Exchange | None) -> Plan:
+        plan = replace(plan, attempt=attempt.record.id)
         if plan.upload is None:
             return plan
         if exchange is not None:
@@ -101,7 +102,9 @@ class Executor:
         return replace(plan, stream=uploads.KeptUpload(self.outputs, attempt.record.id, plan.upload.sha256))
 
     def _seconds(self, plan: Plan) -> float:
-        return self.timeout_seconds if plan.upload is None else STREAM_SECONDS
+        if plan.upload is not None:
+            return STREAM_SECONDS
+        return max(self.timeout_seconds, plan.patience_seconds)
 
 
 class _Out:

@@ -11,8 +11,10 @@ from typing import Final
 from broker.config.model import Configuration
 from broker.model import IntentDraft, JsonObject, Session
 from policies.conditions.facts import flatten_params
-from policies.model import Fact
+from policies.model import Fact, KnownItems
 
+PARAMS: Final = "params."
+"""Prefix of the params, and of what the broker found out about an intent; the latter wins."""
 LABEL: Final = "session."
 """Prefix of a session's labels; `session.id` and `session.owner` are the broker's own and win over a label."""
 
@@ -32,6 +34,8 @@ def facts_of(session: Session, draft: IntentDraft, rate_class: str) -> JsonObjec
         facts["rate_class"] = rate_class
     if draft.source_ip:
         facts["source_ip"] = draft.source_ip
+    if draft.part_of:
+        facts["part_of"] = draft.part_of
     return facts
 
 
@@ -43,7 +47,8 @@ def context_of(
     Args:
         recorded: From `facts_of`, now or when the intent was parked.
         session: Who asks.
-        draft: What is asked; its params are facts too.
+        draft: What is asked; its params are facts too, and so is what the broker found out about it, which counts where
+            a param has the same name.
         configuration: The one in force; says who owns the agent.
     """
     context: dict[str, Fact] = {name: value for name, value in recorded.items() if isinstance(value, (str, int))}
@@ -51,4 +56,6 @@ def context_of(
     if agent is not None and agent.owner:
         context["agent.owner"] = agent.owner
     context.update(flatten_params(draft.params))
+    for name, fact in draft.evidence.get("facts", {}).items():
+        context[f"{PARAMS}{name}"] = KnownItems(fact) if isinstance(fact, list) else fact
     return context

@@ -21,6 +21,7 @@ from broker.model import IntentRecord, IntentState, JsonObject
 from broker.outcome import Problem, ProblemKind
 from broker.store.base import Change, Committer, Event, EventType, Insert, Position, Require, Update, new_event
 from broker.store.rows import insert_intent, move_intent, session_lives
+from connectors.inspection import Settlement
 
 log = structlog.get_logger(__name__)
 
@@ -149,6 +150,22 @@ class Journal:
             fix="send the intent again" if read else "look at the resource before sending the intent again",
         )
         await self.conclude(record, Conclusion(state, problem=problem, data={"closed_by": self.instance_id}))
+
+    async def settle(self, record: IntentRecord, found: Settlement) -> None:
+        """Write what was learned about an execution whose outcome was unknown.
+
+        Raises:
+            ConflictError: somebody else wrote it first.
+            LedgerUnavailableError: not written; to be tried again.
+        """
+        state = IntentState.SUCCEEDED if found.happened else IntentState.FAILED
+        problem = Problem(ProblemKind.UPSTREAM_REFUSED, found.how, reason="read-back").to_json()
+        told = {"result": found.data, "problem": {}} if found.happened else {"problem": problem}
+        facts: JsonObject = {"state": state.value, "known_by": "read-back", "how": found.how, "fence": record.fence}
+        if found.data:
+            facts["result_digest"] = digest("ostiary/result/v1", canonical_bytes(found.data))
+        event = self.event(EventType.INTENT_RECONCILED, record, facts)
+        await self._committer.commit(Change(event, (move_intent(record, state, event.at_ns, **told),)))
 
     def disown(self, record: IntentRecord) -> None:
         """Give an execution that was not begun its outcome as soon as the ledger can, if it is on the ledger at all."""

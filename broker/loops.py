@@ -17,6 +17,7 @@ import structlog
 from broker.calls import RunningCalls
 from broker.clock import NS_PER_SECOND, Clock
 from broker.config.model import Configuration
+from broker.revoking import Revoking
 from broker.service import Policies
 from broker.sessions import Sessions
 from broker.store.base import Change, Committer, EventType, Reader, new_event
@@ -112,13 +113,17 @@ class KillWatch:
         reader: Where kills are read.
         sessions: Forgets a killed session.
         calls: Cuts what runs for it.
+        revoking: Has its tokens taken back.
         clock: Time.
     """
 
-    def __init__(self, reader: Reader, sessions: Sessions, calls: RunningCalls, clock: Clock) -> None:
+    def __init__(
+        self, reader: Reader, sessions: Sessions, calls: RunningCalls, revoking: Revoking, clock: Clock
+    ) -> None:
         self._reader = reader
         self._sessions = sessions
         self._calls = calls
+        self._revoking = revoking
         self._clock = clock
         self._since_ns = clock.now_ns()
 
@@ -128,6 +133,7 @@ class KillWatch:
         for session_id in await self._reader.killed_sessions(self._since_ns - KILL_OVERLAP_SECONDS * NS_PER_SECOND):
             self._sessions.forget(session_id)
             self._calls.cut(session_id)
+            self._revoking.begin(session_id)
         self._since_ns = looked_ns
 
 

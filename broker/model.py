@@ -48,7 +48,7 @@ class IntentState(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """True when nothing can follow."""
+        """True when nothing more is done; what is UNKNOWN may still become known (`broker.settling`)."""
         return self not in (IntentState.PENDING_APPROVAL, IntentState.APPROVED, IntentState.EXECUTING)
 
 
@@ -141,6 +141,9 @@ class IntentDraft:
         alternatives: Other readings of the same request, action and params; policy must allow them as well.
         joins: The same request again is the same intent, while people look at it and until its answer was fetched:
             for clients that know no ids and can only ask again.
+        evidence: What the broker found out before it planned (`connectors.inspection.Evidence`): ``found`` and
+            ``facts``; empty when the action is not inspected. No door takes it from a client.
+        part_of: Id of the intent for which the broker reads this; empty for what an agent asked itself.
     """
 
     action: str
@@ -153,6 +156,8 @@ class IntentDraft:
     source_ip: str = ""
     alternatives: tuple[tuple[str, JsonObject], ...] = ()
     joins: bool = False
+    evidence: JsonObject = field(default_factory=dict)
+    part_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +229,9 @@ class Approval:
         approvers: Names of the operators who may answer; empty for every approver.
         assurance: How surely the one who answers must be known.
         context: The facts the first decision was made with; the second one is made with them again.
+        connection: Name of the connection it goes to; empty in rows of before it was kept.
+        preview: What the broker found out about the effect (`connectors.inspection.Inspector.preview`), secrets masked;
+            empty when nothing was, and where many approvals are read at once.
     """
 
     id: ApprovalId
@@ -251,3 +259,5 @@ class Approval:
     approvers: tuple[str, ...] = ()
     assurance: Assurance = Assurance.CHAT
     context: JsonObject = field(default_factory=dict)
+    connection: str = ""
+    preview: JsonObject = field(default_factory=dict)

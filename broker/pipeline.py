@@ -4,6 +4,8 @@
      2 receive        canonical bytes, digest; an idempotency key brings
                       back the earlier outcome                              | idempotency-mismatch
      3 resolve        plan and digest, pure; approved: digest equal         | unknown-action, invalid-params, stale-plan
+                      where a plan rests on more than params, that is found
+                      out first, by recorded reads of the same session
      4 decide         policy; an approval answers REQUIRE_APPROVAL only     | denied
      5 admit          limits reserve                                        | too-busy
      6 park?          approval required and not given: stored, people are
@@ -28,36 +30,29 @@ from typing import Final
 
 import orjson
 
-from broker.approvals.service import Approvals, Question
+from broker.approvals.service import Approvals
 from broker.approvals.terms import unanswered
 from broker.canonical import NotCanonicalError
-from broker.catalog import Catalog, Resolved, draft_bytes, request_digest
+from broker.catalog import Catalog, Resolved, request_digest
 from broker.decision_point import DecisionPoint, Verdict
 from broker.errors import ConflictError, LedgerUnavailableError
 from broker.exchange import ClientGoneError, Exchange
 from broker.execution import Executor
 from broker.ids import Digest
+from broker.inspection import Inspections
 from broker.intents import Journal
 from broker.limits.admission import Admission
-from broker.model import Approval, IntentDraft, IntentRecord, IntentState, Session
+from broker.model import Approval, IntentDraft, IntentRecord, IntentState, JsonObject, Session
 from broker.outcome import Outcome, Problem, ProblemKind
 from broker.sessions import Sessions
 from broker.store.base import Reader
 from broker.store.rows import use_of
 from broker.store.statements import UnwritableError
-from broker.verdicts import denial, explain, outcome_of, told, withheld
+from broker.verdicts import CAME_SECOND, MISMATCH, STALE, denial, explain, outcome_of, told, withheld
 from broker.waiting import Drafted, Waiting
 from policies.model import Effect
 
 NONE: Final = Digest("")  # of what is not known yet
-_SECOND: Final = Problem(
-    ProblemKind.APPROVAL_CONFLICT, "somebody else came first at the same moment", fix="send the intent again"
-)
-_MISMATCH: Final = Problem(
-    ProblemKind.IDEMPOTENCY_MISMATCH,
-    "the idempotency key was used for another intent",
-    fix="use a fresh key for every intent",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +61,7 @@ class Parts:
 
     sessions: Sessions
     catalog: Catalog
+    inspections: Inspections
     decision_point: DecisionPoint
     limits: Admission
     approvals: Approvals
@@ -92,17 +88,19 @@ class Pipeline:
                 intent_id, session.id, session.agent, session.project, draft.action[:200], (), request_digest(draft),
                 NONE, IntentState.EXECUTING, 0, 0, "", "", "" if draft.dry_run else draft.idempotency_key, "", now, now,
             )  # fmt: skip
-        except NotCanonicalError as error:
-            return Outcome(intent_id, IntentState.REFUSED, problem=Problem(ProblemKind.INVALID_PARAMS, str(error)))
-        try:
             earlier = await self._earlier(record)
-            return earlier or await self._run(session, draft, record, exchange=exchange)
+            if earlier is not None:
+                return earlier
+            async with self._parts.inspections.of(session, draft, exchange, self.submit, record.id) as seen:
+                if seen.problem is not None:
+                    return await self._turn_away(record, seen.problem)
+                return await self._run(session, seen.draft, record, exchange=seen.exchange, shown=seen.preview)
         except (NotCanonicalError, UnwritableError) as error:
             return Outcome(intent_id, IntentState.REFUSED, problem=Problem(ProblemKind.INVALID_PARAMS, str(error)))
         except ConflictError:
             # The same key came in twice at once, or the session was killed between two stages.
             ended = await self._parts.sessions.check(session)
-            return await self._earlier(record) or Outcome(record.id, IntentState.REFUSED, problem=ended or _SECOND)
+            return await self._earlier(record) or Outcome(record.id, IntentState.REFUSED, problem=ended or CAME_SECOND)
         except LedgerUnavailableError:
             return withheld(record)
 
@@ -127,7 +125,7 @@ class Pipeline:
         earlier = await self._parts.reader.intent_by_key(record.session_id, record.idempotency_key)
         if earlier is None or earlier.request_digest == record.request_digest:
             return replace(outcome_of(earlier), replayed=True) if earlier else None
-        return Outcome(earlier.id, IntentState.REFUSED, problem=_MISMATCH)
+        return Outcome(earlier.id, IntentState.REFUSED, problem=MISMATCH)
 
     async def _run(
         self,
@@ -137,6 +135,7 @@ class Pipeline:
         *,
         approval: Approval | None = None,
         exchange: Exchange | None = None,
+        shown: JsonObject | None = None,
     ) -> Outcome:
         parts = self._parts
         await parts.catalog.ready(draft)
@@ -149,13 +148,12 @@ class Pipeline:
             record, action=plan.action, resources=names, plan_digest=resolved.digest, access=plan.access.value
         )
         if approval and approval.plan_digest != resolved.digest:
-            stale = Problem(ProblemKind.STALE_PLAN, "what would be sent is no longer what was approved")
-            return await self._turn_away(record, stale, approval=approval)
+            return await self._turn_away(record, STALE, approval=approval)
         verdict = await parts.decision_point.decide(
             session, draft, plan, approval.context if approval else None
         )  # 4 decide
         decision = verdict.decision
-        denied = denial(decision, verdict.catalogue) if decision.effect is Effect.DENY else None
+        denied = denial(decision, verdict.catalogue, draft) if decision.effect is Effect.DENY else None
         refused = denied or (unanswered(approval, decision) if approval else None)
         if refused:
             return await self._turn_away(record, refused, verdict, approval=approval)
@@ -169,7 +167,7 @@ class Pipeline:
             return outcome_of(record) if approval else await self._turn_away(record, reservation)
         with reservation:
             if gated:
-                return await self._park(session, draft, record, resolved, verdict, exchange)
+                return await self._park(session, Drafted(draft, resolved, shown or {}), record, verdict, exchange)
             if not parts.accepting():
                 return withheld(record)
             return await self._perform(record, resolved, verdict, approval=approval, exchange=exchange)
@@ -178,33 +176,34 @@ class Pipeline:
     async def _park(
         self,
         session: Session,
-        draft: IntentDraft,
+        asked: Drafted,
         record: IntentRecord,
-        resolved: Resolved,
         verdict: Verdict,
         exchange: Exchange | None,
     ) -> Outcome:
-        bound = await self._parts.waiting.bind(session, record, Drafted(draft, resolved), exchange)
+        bound = await self._parts.waiting.bind(session, record, asked, exchange)
         if isinstance(bound, Problem):
             return await self._turn_away(record, bound, verdict)
         if isinstance(bound, Outcome):
             return bound
-        draft, record, plan, decision = bound.draft, bound.record, bound.plan, verdict.decision
-        question = Question(plan.summary, draft_bytes(draft), draft.reason, verdict.facts, told(verdict))
+        record, decision = bound.record, verdict.decision
+        question = await self._parts.inspections.question(session, bound, verdict, self.submit)
+        if isinstance(question, Problem):
+            return await self._turn_away(record, question, verdict)
         try:
-            asked = await self._parts.approvals.park(session, record, decision, question)  # 6 park
+            parked = await self._parts.approvals.park(session, record, decision, question)  # 6 park
         except ConflictError:
-            joined = await self._parts.waiting.joined(record) if draft.joins else None
+            joined = await self._parts.waiting.joined(record) if bound.draft.joins else None
             if joined is None:
                 raise
             return joined
-        if isinstance(asked, Problem):
-            return await self._turn_away(record, asked, verdict)
+        if isinstance(parked, Problem):
+            return await self._turn_away(record, parked, verdict)
         return Outcome(
             record.id,
             IntentState.PENDING_APPROVAL,
-            approval_id=asked.id,
-            expires_at_ns=asked.expires_at_ns,
+            approval_id=parked.id,
+            expires_at_ns=parked.expires_at_ns,
             decision=explain(decision),
         )
 
@@ -222,6 +221,7 @@ class Pipeline:
         consume = (*answered, *(use_of(limit) for limit in verdict.decision.uses))
         started_ns = journal.monotonic_ns()
         facts = {"summary": plan.summary, "access": record.access, "connection": plan.connection, **told(verdict)}
+        facts |= {"trace": plan.trace} if plan.trace else {}
         attempt = journal.attempt(record, facts, consume=consume)
         try:
             async with attempt:  # 7 record

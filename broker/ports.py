@@ -8,7 +8,7 @@ from typing import Protocol
 
 from broker.ids import IntentId
 from broker.store.base import Committer
-from vault.model import CredentialRef, Lease, MintRequest, SecretValue
+from vault.model import CredentialRef, Lease, Mint, Revoked, SecretValue
 
 
 class Leases(Protocol):
@@ -20,7 +20,7 @@ class Leases(Protocol):
         *,
         host: str,
         purpose: str,
-        mint: MintRequest | None = None,
+        mint: Mint | None = None,
         holder: str = "",
     ) -> AbstractAsyncContextManager[Lease]:
         """Open a lease for one call to ``host``.
@@ -49,6 +49,20 @@ class Keeper(Protocol):
 
         Raises:
             VaultError: nothing was kept.
+        """
+
+
+class Minted(Protocol):
+    """What was minted from credentials, by session; implemented by the vault's client."""
+
+    async def revoke(self, session: str) -> Revoked:
+        """Take back the tokens of a session that was killed, have no more minted for it, and say what became of them.
+
+        Args:
+            session: Its id, as in the ``holder`` of its leases.
+
+        Raises:
+            VaultError: the vault is gone, or does not say.
         """
 
 

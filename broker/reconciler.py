@@ -6,7 +6,8 @@ Every step is a compare-and-set, so any number of reconcilers may run at once, a
 2. open approvals of killed sessions are voided
 3. approved intents are sent to the queue again; the queue may have lost them
 4. executions whose process died get their one outcome
-5. bodies nobody fetched in time are dropped
+5. outcomes that are unknown are read back where a connector can
+6. bodies nobody fetched in time are dropped
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from broker.errors import BrokerError, ConflictError, QueueUnavailableError
 from broker.intents import Journal
 from broker.model import IntentState
 from broker.ports import WorkQueue
+from broker.settling import Settling
 from broker.store.base import Outputs, Reader
 
 log = structlog.get_logger(__name__)
@@ -42,6 +44,7 @@ class Reconciler:
         journal: Concludes what died.
         approvals: Ends what is over.
         queue: Sends what waits.
+        settling: Reads back what is unknown.
         clock: Time.
         instance_ttl_seconds: A process without a heartbeat for this long is dead.
         output_ttl_seconds: How long a body is kept.
@@ -55,6 +58,7 @@ class Reconciler:
         journal: Journal,
         approvals: Approvals,
         queue: WorkQueue,
+        settling: Settling,
         clock: Clock,
         instance_ttl_seconds: float,
         output_ttl_seconds: float,
@@ -64,6 +68,7 @@ class Reconciler:
         self._journal = journal
         self._approvals = approvals
         self._queue = queue
+        self._settling = settling
         self._clock = clock
         self._instance_ttl_ns = int(instance_ttl_seconds * NS_PER_SECOND)
         self._output_ttl_ns = int(output_ttl_seconds * NS_PER_SECOND)
@@ -76,6 +81,7 @@ class Reconciler:
             self._void_killed,
             self._send_approved,
             self._close_lost,
+            self._settling.round,
             self._drop_outputs,
         )
         for step in steps:

@@ -177,9 +177,15 @@ class Broker:
         return self._services.policies.of(session)
 
     async def submit(
-        self, session: Session, draft: IntentDraft, *, wait_seconds: float, exchange: Exchange | None = None
+        self,
+        session: Session,
+        draft: IntentDraft,
+        *,
+        wait_seconds: float,
+        exchange: Exchange | None = None,
+        on_parked: Callable[[Outcome], None] | None = None,
     ) -> Outcome:
-        """Run an intent; when it is parked, wait up to ``wait_seconds`` for its end."""
+        """Run an intent; when it is parked, say so, and wait up to ``wait_seconds`` for its end."""
         services = self._services
         started_ns = services.clock.monotonic_ns()
         outcome = await services.pipeline.submit(session, draft, exchange)
@@ -188,6 +194,8 @@ class Broker:
             return outcome
         came_later = outcome.replayed
         if outcome.state in _OPEN and wait_seconds > 0:
+            if on_parked is not None:
+                on_parked(outcome)
             outcome = await self.wait(session, IntentId(outcome.intent_id), wait_seconds) or outcome
             came_later = True
         if draft.joins and came_later and outcome.state.terminal:

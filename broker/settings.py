@@ -100,7 +100,7 @@ class Settings(BaseModel):
         redis_url: URL of Redis or Valkey; empty means the embedded one.
         host: Address the API listens on.
         port: Port the API listens on; 0 takes a free one.
-        trusted_proxies: Addresses and CIDR blocks of proxies whose ``X-Forwarded-For`` is believed.
+        trusted_proxies: Addresses and CIDR blocks of proxies whose ``X-Forwarded-For`` and ``-Proto`` are believed.
         public_url: Where people reach the API, for links in messages; as the client reached it when empty.
         wire_hosts: Names the AWS wire door answers to; what precedes one in a request to S3 is a bucket.
         wire_approval_wait_seconds: How long the AWS wire door keeps a client waiting for people; botocore reads for 60.

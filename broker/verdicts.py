@@ -8,16 +8,25 @@ from broker.decision_point import Verdict
 from broker.errors import StoreUnavailableError
 from broker.exchange import ClientGoneError
 from broker.intents import Conclusion
-from broker.model import IntentRecord, IntentState, JsonObject
+from broker.model import IntentDraft, IntentRecord, IntentState, JsonObject
 from broker.outcome import Outcome, Problem, ProblemKind
 from broker.redaction import BodyTooLargeError, CleanResult
 from connectors.base import Access, CallResult, Plan
-from connectors.errors import NotSentError, UploadBrokenError, UpstreamRefusedError
+from connectors.errors import InvalidParamsError, NotSentError, UploadBrokenError, UpstreamRefusedError
 from policies.answers.fixes import fix_for
 from policies.model import Decision, Effect, Reason
 from policies.resources.catalogue import UNCHECKED, Catalogue
 from vault.errors import CredentialMissingError, LeaseRefusedError, VaultError
 
+CAME_SECOND: Final = Problem(
+    ProblemKind.APPROVAL_CONFLICT, "somebody else came first at the same moment", fix="send the intent again"
+)
+MISMATCH: Final = Problem(
+    ProblemKind.IDEMPOTENCY_MISMATCH,
+    "the idempotency key was used for another intent",
+    fix="use a fresh key for every intent",
+)
+STALE: Final = Problem(ProblemKind.STALE_PLAN, "what would be sent is no longer what was approved")
 WITHHELD: Final = {"withheld": "the result could not be scanned for secrets and is not released"}
 
 
@@ -49,22 +58,27 @@ def told(verdict: Verdict) -> JsonObject:
     return {**explain(verdict.decision), "context": verdict.facts, **secrets}
 
 
-def denial(decision: Decision, catalogue: Catalogue = UNCHECKED) -> Problem:
+def denial(decision: Decision, catalogue: Catalogue = UNCHECKED, draft: IntentDraft | None = None) -> Problem:
     """Return what the agent is told of a denial: the rule, where it stands, and what would help.
 
     Args:
         decision: The denial.
         catalogue: Lets the missing rule be written in its short form.
+        draft: What was asked; with what was found out about it, for whoever is to mend it.
     """
+    notes = draft.evidence.get("notes") if draft else None
+    extra: JsonObject = {"notes": notes} if notes else {}
     deciding = next((each for each in decision.reasons if each.effect is Effect.DENY), None)
     if deciding is None:
-        return Problem(ProblemKind.DENIED, "policy denies the intent", reason="; ".join(decision.errors) or "no rule")
+        reason = "; ".join(decision.errors) or "no rule"
+        return Problem(ProblemKind.DENIED, "policy denies the intent", reason=reason, extra=extra)
     return Problem(
         ProblemKind.DENIED,
         f"policy denies `{deciding.requirement.action}` on `{deciding.requirement.resource}`",
         reason=deciding.text,
         rule=rule_of(deciding),
         fix=fix_for(decision, catalogue),
+        extra=extra,
     )
 
 
@@ -121,7 +135,11 @@ def _definite(error: Exception) -> Conclusion | None:
                 ProblemKind.UPSTREAM_REFUSED,
                 str(error),
                 reason=error.code,
-                extra={"upstream_status": error.status, "upstream_request_id": error.upstream_request_id},
+                extra={
+                    "upstream_status": error.status,
+                    "upstream_request_id": error.upstream_request_id,
+                    **({"details": error.details} if error.details else {}),
+                },
             )
             data = {"upstream_request_id": error.upstream_request_id}
             return Conclusion(IntentState.FAILED, problem=problem, data=data)
@@ -155,6 +173,16 @@ def _interrupted(error: Exception, *, read: bool, killed: bool) -> Conclusion:
                 fix="look at the resource before sending the intent again",
             )
             return Conclusion(IntentState.UNKNOWN, problem=problem)
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return what is told of an error before anything was sent, a ConnectorError or VaultError."""
+    if isinstance(error, InvalidParamsError):
+        return Problem(ProblemKind.INVALID_PARAMS, str(error), fix=error.fix)
+    found = _definite(error)
+    if found is not None and found.problem is not None:
+        return found.problem
+    return Problem(ProblemKind.UPSTREAM_UNREACHABLE, "it could not be looked at, so nothing was sent")
 
 
 def outcome_of(record: IntentRecord, *, body: bytes | None = None, streamed: bool = False) -> Outcome:

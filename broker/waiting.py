@@ -7,7 +7,7 @@ became of it. After that the same request is a new intent, and people are asked 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from broker import uploads
@@ -16,7 +16,7 @@ from broker.catalog import Catalog, Resolved
 from broker.clock import Clock
 from broker.errors import ConflictError
 from broker.exchange import Exchange
-from broker.model import IntentDraft, IntentRecord, Session
+from broker.model import IntentDraft, IntentRecord, JsonObject, Session
 from broker.outcome import Outcome, Problem, ProblemKind
 from broker.store.base import Change, Committer, EventType, Outputs, Reader, Update, new_event
 from broker.verdicts import outcome_of
@@ -30,10 +30,11 @@ _JOINS: Final = "joins "
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
-    """What was asked, and what it came to."""
+    """What was asked, what it came to, and what an inspection has to show people of it."""
 
     draft: IntentDraft
     resolved: Resolved
+    shown: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,13 @@ class Bound:
         draft: Bound to its body, when it has one.
         record: With the plan's digest, and the key under which the same request finds it.
         plan: What will be sent.
+        shown: What an inspection has to show people of it.
     """
 
     draft: IntentDraft
     record: IntentRecord
     plan: Plan
+    shown: JsonObject
 
 
 class Waiting:
@@ -101,7 +104,7 @@ class Waiting:
             if earlier is not None:
                 await uploads.drop(self._outputs, record.id)
                 return earlier
-        return Bound(draft, record, resolved.plan)
+        return Bound(draft, record, resolved.plan, asked.shown)
 
     async def joined(self, record: IntentRecord) -> Outcome | None:
         """Return where the intent stands that the same request made before; None when there is none to join."""

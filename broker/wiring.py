@@ -32,7 +32,7 @@ from broker.store.outputs import SqlOutputs, open_outputs
 from broker.store.reader import SqlReader
 from broker.store.schema import migrate
 from connectors.guard import AddressGuard, endpoint_of
-from connectors.registry import build_connectors
+from connectors.registry import Premises, build_connectors
 from connectors.transport import HttpTransport, Limits, Timeouts
 from vault.client import VaultClient
 from vault.errors import VaultError
@@ -93,7 +93,7 @@ async def open_broker(
     """
     clock = clock or SystemClock()
     guard = AddressGuard(allow_private=settings.allow_private_upstreams)
-    connectors = build_connectors(guard)
+    connectors = build_connectors(Premises(guard, settings.data / "connectors"))
 
     def load() -> Configuration:
         return load_configuration(settings.config_dir, connectors)
@@ -129,12 +129,14 @@ async def open_broker(
             scrubber=vault.client,
             keeper=vault.client,
             keys=vault.client,
+            minted=vault.client,
             vault=vault,
             transport=transport,
             queue=queue,
         )
         built = assemble(foundation, configuration)
         stack.push_async_callback(built.journal.aclose)
+        stack.push_async_callback(built.revoking.aclose)
         await stores.heartbeats.beat(instance, clock.now_ns())
         stack.push_async_callback(_leave, stores.heartbeats, instance)
         watch = ConfigurationWatch(stores.reader, built.policies, again, apply)
@@ -207,7 +209,7 @@ def _loops(base: Foundation, built: Assembly, stores: _Stores) -> list[Loop]:
     async def beat() -> None:
         await stores.heartbeats.beat(base.instance_id, clock.now_ns())
 
-    kills = KillWatch(stores.reader, built.sessions, built.calls, clock)
+    kills = KillWatch(stores.reader, built.sessions, built.calls, built.revoking, clock)
     return [
         Loop("heartbeat", beat, settings.instance_ttl_seconds / 3),
         Loop("kills", kills.look, settings.kill_poll_seconds),

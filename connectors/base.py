@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from policies.model import Requirement, ResourceType
-from vault.model import CredentialRef, Lease, MintRequest
+from vault.model import CredentialRef, Lease, Mint
 
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 JsonObject = dict[str, Any]
@@ -218,6 +218,9 @@ class Plan:
         stream: That body, set by whoever executes; no part of what was planned.
         mint: A short-lived credential that is minted for this plan; None to use the stored one.
         fresh: Names in ``call["params"]`` that clients fill anew each time they ask for the same.
+        trace: What the ledger keeps of the call, so that its outcome can be found later (`Settler`); no secrets, small.
+        patience_seconds: How long the head of its answer may take; 0 for as long as any call.
+        attempt: Name of this attempt, set by whoever executes, for marks upstream; no part of what was planned.
     """
 
     connector: str
@@ -234,8 +237,11 @@ class Plan:
     estimate: Usage = field(default_factory=Usage)
     upload: Upload | None = None
     stream: UploadStream | None = field(default=None, repr=False, compare=False)
-    mint: MintRequest | None = None
+    mint: Mint | None = None
     fresh: tuple[str, ...] = ()
+    trace: JsonObject = field(default_factory=dict)
+    attempt: str = field(default="", compare=False)
+    patience_seconds: int = 0
 
 
 Body = AsyncGenerator[bytes, None]

@@ -12,6 +12,9 @@ Messages are lower case, have no full stop, put user input in backticks and neve
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class ConnectorError(Exception):
     """Base of everything a connector raises on purpose."""
@@ -49,13 +52,24 @@ class UpstreamRefusedError(ConnectorError):
         code: The upstream's error code (``AccessDenied``, ``NoSuchKey``, ``non-fast-forward``).
         status: HTTP status of the answer, 0 when the protocol has none.
         upstream_request_id: The upstream's id of the call, empty when it gave none.
+        details: What else the upstream said, as JSON a door can give back in the upstream's own form: bounded, clean,
+            no secrets.
     """
 
-    def __init__(self, message: str, *, code: str, status: int = 0, upstream_request_id: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        status: int = 0,
+        upstream_request_id: str = "",
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.status = status
         self.upstream_request_id = upstream_request_id
+        self.details = dict(details or {})
 
 
 class OutcomeUnknownError(ConnectorError):

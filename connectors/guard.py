@@ -19,7 +19,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 _MAX_JUDGED: Final = 4096
 """Hosts whose answer is remembered until the configuration changes; over it all are forgotten."""
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ssh": 22}
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 """RFC 6052: the last 32 bits are an IPv4 address a gateway connects to."""
 _V4_COMPATIBLE: Final = IPv6Network("::/96")
@@ -31,14 +31,14 @@ class AddressRefusedError(OSError):
 
 
 def endpoint_of(url: str) -> str:
-    """Return ``host:port`` of an absolute http or https URL, as the guard and the vault compare it.
+    """Return ``host:port`` of an absolute http, https or ssh URL, as the guard and the vault compare it.
 
     Raises:
         ValueError: the URL has no host, a wrong port or another scheme.
     """
     parts = urlsplit(url)
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-        raise ValueError("expected an absolute http or https URL")
+        raise ValueError("expected an absolute http, https or ssh URL")
     return _joined(parts.hostname, _DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port)
 
 

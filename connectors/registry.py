@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -18,32 +20,52 @@ class RegistryError(ConnectorError):
     """Two connectors claim the same name, service or action: a fault of the build, found at start."""
 
 
-def _aws(_guard: AddressGuard | None) -> Connector:
+@dataclass(frozen=True, slots=True)
+class Premises:
+    """What a connector is given of the machine.
+
+    Args:
+        guard: Which addresses may be connected to, best the transport's own; each connector's default when None. It is
+            for what does not go out through the transport.
+        folder: Where it may keep what it can make anew at any time; None where nothing is executed.
+    """
+
+    guard: AddressGuard | None = None
+    folder: Path | None = None
+
+
+def _aws(_premises: Premises) -> Connector:
     from connectors.aws.connector import AwsConnector
 
     return AwsConnector()
 
 
-def _git(guard: AddressGuard | None) -> Connector:
-    from connectors.git.connector import GitConnector
+def _git(premises: Premises) -> Connector:
+    from connectors.git.connector import GitConnector, machine_at
 
-    return GitConnector(guard)
+    return GitConnector(premises.guard, machine_at(premises.folder))
 
 
-Maker = Callable[["AddressGuard | None"], Connector]
-"""Makes a connector; the guard is for what does not go out through the transport."""
+def _github(_premises: Premises) -> Connector:
+    from connectors.github.connector import GitHubConnector
 
-REGISTRY: Final[Mapping[str, Maker]] = MappingProxyType({"aws": _aws, "git": _git})
+    return GitHubConnector()
+
+
+Maker = Callable[[Premises], Connector]
+"""Makes a connector."""
+
+REGISTRY: Final[Mapping[str, Maker]] = MappingProxyType({"aws": _aws, "git": _git, "github": _github})
 """Name to maker; a maker imports its connector when called, so that the command line starts fast."""
 
 
 def build_connectors(
-    guard: AddressGuard | None = None, *, registry: Mapping[str, Maker] = REGISTRY
+    premises: Premises = Premises(), *, registry: Mapping[str, Maker] = REGISTRY
 ) -> dict[str, Connector]:
     """Return a new instance of every connector by name.
 
     Args:
-        guard: Which addresses may be connected to, best the transport's own; each connector's default when None.
+        premises: What they are given of the machine.
         registry: Name to maker.
 
     Raises:
@@ -53,7 +75,7 @@ def build_connectors(
     built: dict[str, Connector] = {}
     owners: dict[str, str] = {}
     for name, make in registry.items():
-        connector = make(guard)
+        connector = make(premises)
         if connector.name != name:
             raise RegistryError(f"the connector registered as `{name}` is called `{connector.name}`")
         for service in sorted(connector.services):

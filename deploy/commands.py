@@ -11,8 +11,9 @@ from typing import Final, NoReturn
 from deploy.checks import job_environment, run_all, run_pytest
 from deploy.console import Console, StepError
 from deploy.environment import Checkout, Profile, ensure
+from deploy.github_cli import ensure_gh
 from deploy.lockfile import lock
-from deploy.node import ensure_npm_parts
+from deploy.node import ensure_npm_parts, try_npm_parts
 
 _USAGE: Final = """usage: python3 deploy/bootstrap.py COMMAND [ARGUMENTS]
 
@@ -22,10 +23,16 @@ _USAGE: Final = """usage: python3 deploy/bootstrap.py COMMAND [ARGUMENTS]
   bench [ARGUMENTS]    measure, print a table, write JSON
   setup [--dev]        make .venv (with --dev: what tour, test and bench need) and stop
   catalogue [--check]  build the catalogue of AWS operations again and tell what changed
+  github-catalogue [--check]  build the catalogue of GitHub's REST operations again, with npm
   lock [--upgrade]     write deploy/requirements/*.txt again from pyproject.toml
 """
-_JOB_MODULES: Final = {"tour": "deploy.tour", "bench": "tests.bench", "catalogue": "deploy.catalogue"}
-_NAMES: Final = frozenset({"tour", "test", "up", "bench", "setup", "catalogue", "lock"})
+_JOB_MODULES: Final = {
+    "tour": "deploy.tour",
+    "bench": "tests.bench",
+    "catalogue": "deploy.catalogue",
+    "github-catalogue": "deploy.github_catalogue",
+}
+_NAMES: Final = frozenset({*_JOB_MODULES, "test", "up", "setup", "lock"})
 _USAGE_STATUS: Final = 2
 _SETUP_FAILED_STATUS: Final = 4
 _SIGNAL_STATUS: Final = 128
@@ -60,6 +67,12 @@ def _run(checkout: Checkout, name: str, arguments: list[str], console: Console) 
         return 0
     lean = name == "up" or (name == "setup" and "--dev" not in arguments)
     ensure(checkout, Profile.RUNTIME if lean else Profile.DEV, console)
+    if name == "tour":
+        try_npm_parts(checkout, console, "the tour leaves GitHub out")
+    elif not lean and name not in {"catalogue", "github-catalogue"}:
+        ensure_npm_parts(checkout, console)
+    if name == "test" or (name == "setup" and not lean):
+        ensure_gh(checkout, console)
     if name == "setup":
         sys.stdout.write(f"{checkout.venv / 'bin' / 'ostiary'}\n")
         return 0
@@ -68,7 +81,6 @@ def _run(checkout: Checkout, name: str, arguments: list[str], console: Console) 
     if name in _JOB_MODULES:
         os.chdir(checkout.root)
         _become(checkout, ["python", "-m", _JOB_MODULES[name], *arguments])
-    ensure_npm_parts(checkout, console)
     return run_pytest(checkout, arguments) if arguments else run_all(checkout)
 
 

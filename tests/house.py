@@ -36,7 +36,7 @@ from connectors.errors import InvalidParamsError
 from policies.model import Requirement, ResourceType
 from tests.fakes import FakeTransport
 from vault.errors import LeaseRefusal, LeaseRefusedError, SealedError
-from vault.model import CredentialInfo, CredentialKind, CredentialRef, Lease, MintRequest, SecretValue, SigningRequest
+from vault.model import CredentialInfo, CredentialKind, CredentialRef, Lease, Mint, Revoked, SecretValue, SigningRequest
 
 SECRET = b"correct-horse-battery-staple"
 CONNECTION = Connection("paper", "paper", CredentialRef("paper/one"), {})
@@ -121,6 +121,13 @@ class PaperLease:
     def header(self) -> SecretValue:
         return SecretValue(b"Bearer " + SECRET)
 
+    @property
+    def ssh_public_key(self) -> bytes:
+        raise LeaseRefusedError("a bearer credential has no public key", LeaseRefusal.KIND)
+
+    async def sign_ssh(self, data: bytes, flags: int) -> bytes:
+        raise LeaseRefusedError("a bearer credential does not sign", LeaseRefusal.KIND)
+
 
 class PaperVault:
     """Lends leases and masks `SECRET`, unless it is sealed."""
@@ -129,11 +136,12 @@ class PaperVault:
         self.sealed = False
         self.open = 0
         self.kept: dict[str, dict[str, str]] = {}
-        self.lent: list[tuple[MintRequest | None, str]] = []
+        self.lent: list[tuple[Mint | None, str]] = []
+        self.tokens: dict[str, Revoked] = {}
 
     @asynccontextmanager
     async def lease(
-        self, credential: CredentialRef, *, host: str, purpose: str, mint: MintRequest | None = None, holder: str = ""
+        self, credential: CredentialRef, *, host: str, purpose: str, mint: Mint | None = None, holder: str = ""
     ) -> AsyncGenerator[Lease, None]:
         if self.sealed:
             raise SealedError("the vault is sealed")
@@ -162,6 +170,11 @@ class PaperVault:
         if self.sealed:
             raise SealedError("the vault is sealed")
         return SecretValue(hashlib.sha256(f"{label}\0{subject}".encode()).digest())
+
+    async def revoke(self, session: str) -> Revoked:
+        if self.sealed:
+            raise SealedError("the vault is sealed")
+        return self.tokens.pop(session, Revoked(0, 0))
 
     async def health(self) -> bool | str:
         return not self.sealed or "sealed"
@@ -294,12 +307,15 @@ def write_policy(folder: Path, text: str = SCRIBE_YAML) -> None:
 
 
 @asynccontextmanager
-async def open_house(folder: Path, **settings: Any) -> AsyncGenerator[House, None]:
+async def open_house(
+    folder: Path, *, connector: PaperConnector | None = None, **settings: Any
+) -> AsyncGenerator[House, None]:
     """Open a broker on paper parts and a real SQLite store in ``folder``; ``settings`` as in `Settings`."""
     chosen = Settings(
         data=folder, **{"inline_output_bytes": 1024, "max_output_bytes": 1 << 20, "min_free_bytes": 0, **settings}
     )
-    clock, connector, vault, queue = ManualClock(), PaperConnector(), PaperVault(), PaperQueue()
+    clock, vault, queue = ManualClock(), PaperVault(), PaperQueue()
+    connector = connector or PaperConnector()
     connectors: dict[str, Connector] = {"paper": connector}
     if not chosen.config_dir.exists():
         write_policy(folder)
@@ -316,13 +332,14 @@ async def open_house(folder: Path, **settings: Any) -> AsyncGenerator[House, Non
         settings=chosen, clock=clock, instance_id="ins_test", connectors=connectors, load=load,
         apply=lambda _fresh: None,
         reader=reader, outputs=outputs, ledger=ledger, leases=vault, scrubber=vault, keeper=vault, keys=vault,
-        vault=vault, transport=FakeTransport(), queue=queue,
+        minted=vault, vault=vault, transport=FakeTransport(), queue=queue,
     )  # fmt: skip
     built = assemble(foundation, load())
     await heartbeats.beat("ins_test", clock.now_ns())
     try:
         yield House(built, clock, connector, vault, queue, ledger, reader, outputs, heartbeats)
     finally:
+        await built.revoking.aclose()
         await built.journal.aclose()
         await ledger.aclose()
         database.close()

@@ -16,8 +16,17 @@ from vault.connection import ANSWER_SECONDS, Connection
 from vault.errors import BadRequestError
 from vault.fields import pack
 from vault.hosts import host_is_bound
-from vault.lease import Known, LeaseOpening, Minting, MintTerms, VaultLease, needs_asking
-from vault.model import CredentialInfo, CredentialKind, CredentialRef, MintRequest, SecretValue, VaultState
+from vault.lease import Known, LeaseOpening, LentParts, Minting, MintTerms, VaultLease, needs_asking
+from vault.model import (
+    CredentialInfo,
+    CredentialKind,
+    CredentialRef,
+    Mint,
+    MintRequest,
+    Revoked,
+    SecretValue,
+    VaultState,
+)
 from vault.protocol import Frame, JsonObject, decode_info
 from vault.rotation.client import RotationClient
 from vault.scan import Found, Mask
@@ -158,7 +167,7 @@ class VaultClient:
         *,
         host: str,
         purpose: str,
-        mint: MintRequest | None = None,
+        mint: Mint | None = None,
         holder: str = "",
     ) -> AbstractAsyncContextManager[VaultLease]:
         """Return a context manager that opens a lease; nothing is asked before it is entered.
@@ -178,6 +187,18 @@ class VaultClient:
             return LeaseOpening(lambda: self._open_lease(credential, host, purpose))
         terms = MintTerms(credential, mint, holder)
         return LeaseOpening(lambda: self._open_minted(terms, host, purpose))
+
+    async def revoke(self, session: str) -> Revoked:
+        """Take back what was minted for a session that was killed, and have nothing more minted for it.
+
+        Args:
+            session: Its id, as in the ``holder`` of its leases.
+
+        Raises:
+            VaultError: the vault is gone, or does not say what became of them; it may have taken them back.
+        """
+        answer, _ = await self._ask({"op": "revoke", "session": session})
+        return Revoked(answer["revoked"], answer["failed"])
 
     async def derive(self, label: str, subject: str) -> SecretValue:
         """Return 32 secret bytes that are always the same for the same two texts.
@@ -263,22 +284,27 @@ class VaultClient:
         if info is not None and not needs_asking(info, host):
             return VaultLease(self._ask, self._known, info, purpose=purpose)
         answer, raw = await self._ask({"op": "lease", "ref": ref, "host": host, "purpose": purpose})
-        info = decode_info(answer["info"])
-        self._known.put(ref, info)
-        header = SecretValue(raw) if answer["header"] else None
-        return VaultLease(self._ask, self._known, info, purpose=purpose, header=header)
+        lent = _lent(answer, raw, host)
+        self._known.put(ref, lent[0])
+        return VaultLease(self._ask, self._known, lent[0], purpose=purpose, lent=lent[1])
 
     async def _open_minted(self, terms: MintTerms, host: str, purpose: str) -> VaultLease:
+        async def ask() -> tuple[CredentialInfo, LentParts]:
+            wanted = {"op": "lease", "ref": terms.ref, "host": host, "purpose": purpose}
+            answer, raw = await self._ask({**wanted, "mint": asdict(terms.request), "holder": terms.holder})
+            return _lent(answer, raw, host)
+
         async def again() -> CredentialInfo:
-            ask = {"op": "lease", "ref": terms.ref, "host": host, "purpose": purpose}
-            answer, _ = await self._ask({**ask, "mint": asdict(terms.request), "holder": terms.holder})
-            info = decode_info(answer["info"])
+            info, _ = await ask()
             self._known.put(terms, info)
             return info
 
-        info = self._known.get(terms)
-        if info is None or not host_is_bound(host, info.hosts):
-            info = await again()
+        if not isinstance(terms.request, MintRequest):
+            # A token: it is lent itself, so it is asked for each time.
+            info, parts = await ask()
+            return VaultLease(self._ask, self._known, info, purpose=purpose, lent=parts)
+        known = self._known.get(terms)
+        info = known if known is not None and host_is_bound(host, known.hosts) else await again()
         return VaultLease(self._ask, self._known, info, purpose=purpose, minting=Minting(terms, again))
 
     async def _with_passphrase(self, operation: str, passphrase: SecretValue | None) -> None:
@@ -327,6 +353,11 @@ class LeakScanner:
     async def _step(self, chunk: bytes, *, last: bool = False) -> bytes:
         window, fresh = self._mask.window(chunk)
         return self._mask.release(window, await self._client.scan(window, fresh), last=last)
+
+
+def _lent(answer: JsonObject, raw: bytes, host: str) -> tuple[CredentialInfo, LentParts]:
+    header = SecretValue(raw) if answer["header"] else None
+    return decode_info(answer["info"]), LentParts(header, raw if answer["public"] else b"", host)
 
 
 def _packed(fields: Mapping[str, SecretValue | str]) -> bytes:

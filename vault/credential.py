@@ -1,23 +1,29 @@
 """An opened credential: strict about what goes in, explicit about what is secret, and its form inside a sealed record.
 
-| kind   | fields                                                  | secret                            | identity      |
-|--------|---------------------------------------------------------|-----------------------------------|---------------|
-| aws    | access_key_id, secret_access_key, session_token (may)   | secret_access_key, session_token  | access_key_id |
-| basic  | username, password                                      | password                          | username      |
-| bearer | token                                                   | token                             |               |
-| sealed | 1 to 64, each named by a JSON pointer                   | all                               | how many      |
+| kind       | fields                                                | secret                   | identity      |
+|------------|-------------------------------------------------------|--------------------------|---------------|
+| aws        | access_key_id, secret_access_key, session_token (may) | all but the first        | access_key_id |
+| basic      | username, password                                    | password                 | username      |
+| bearer     | token                                                 | token                    |               |
+| github-app | app_id, private_key                                   | private_key              | app_id        |
+| ssh        | private_key                                           | private_key              | fingerprint   |
+| sealed     | 1 to 64, each named by a JSON pointer                 | all                      | how many      |
 
 A secret has at least `MIN_SECRET_BYTES`: one that is too short to be looked for in results may not be kept. Sealed ones
 are what an upstream gave, which nobody chose: they are kept whatever their length, and short ones are not looked for.
+Of a private key each line is looked for by itself, so that it is found whatever breaks its lines.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from vault.crypto import check_app_key, check_ssh_key, ssh_public_key
 from vault.errors import BadRequestError, IntegrityError
 from vault.fields import pack, unpack
 from vault.hosts import normalise_patterns
@@ -31,6 +37,11 @@ MAX_REF_CHARS: Final = 128
 MAX_SEALED_FIELDS: Final = 64
 MAX_POINTER_CHARS: Final = 1024
 
+_KEY_LINE_CHARS: Final = 16
+"""A shorter line of a private key, the last one at most, tells nothing."""
+_OPENSSH_MAGIC: Final = b"b3BlbnNzaC1rZXktdjE"
+"""``openssh-key-v1`` in base64."""
+
 _REF: Final = re.compile(r"[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*", re.ASCII)
 _HOSTS: Final = "@hosts"
 _CREATED: Final = "@created_at_ns"
@@ -38,16 +49,25 @@ _CREATED: Final = "@created_at_ns"
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What one field may hold; the pattern is matched against the whole value."""
+    """What one field may hold.
+
+    Args:
+        pattern: Matched against the whole value.
+        secret: Whether it may be seen outside.
+        optional: Whether it may be left out.
+        private_key: Refuses what is no private key; None for a field that is none. It raises BadRequestError.
+    """
 
     pattern: re.Pattern[bytes]
     secret: bool = True
     optional: bool = False
+    private_key: Callable[[bytes], None] | None = None
 
 
 _PRINTABLE: Final = rb"[\x21-\x7e]"
 _NO_CONTROLS: Final = rb"[^\x00-\x1f\x7f]"
 _SECRET_SIZE: Final = b"{%d,%d}" % (MIN_SECRET_BYTES, MAX_SECRET_BYTES)
+_PEM: Final = re.compile(rb"\s*-----BEGIN [A-Z ]{1,32}-----[\x20-\x7e\r\n]" + _SECRET_SIZE)
 
 FIELDS: Final[Mapping[CredentialKind, Mapping[str, Field]]] = {
     CredentialKind.AWS: {
@@ -64,6 +84,12 @@ FIELDS: Final[Mapping[CredentialKind, Mapping[str, Field]]] = {
         # RFC 6750 section 2.1 (b64token), wider by the printable characters some issuers use.
         "token": Field(re.compile(_PRINTABLE + _SECRET_SIZE)),
     },
+    CredentialKind.GITHUB_APP: {
+        # The number of an app, or its client id, which GitHub takes as well.
+        "app_id": Field(re.compile(rb"[A-Za-z0-9._-]{1,64}"), secret=False),
+        "private_key": Field(_PEM, private_key=check_app_key),
+    },
+    CredentialKind.SSH: {"private_key": Field(_PEM, private_key=check_ssh_key)},
     CredentialKind.SEALED: {},
 }
 """The named fields of each kind; those of a sealed one are named by where they stood."""
@@ -72,6 +98,8 @@ _IDENTITY: Final[Mapping[CredentialKind, str]] = {
     CredentialKind.AWS: "access_key_id",
     CredentialKind.BASIC: "username",
     CredentialKind.BEARER: "",
+    CredentialKind.GITHUB_APP: "app_id",
+    CredentialKind.SSH: "",
     CredentialKind.SEALED: "",
 }
 
@@ -106,6 +134,10 @@ class Credential:
         """The part that is no secret; empty when there is none, how many there are for a sealed one."""
         if self.kind is CredentialKind.SEALED:
             return f"{len(self.fields)} value" + ("s" if len(self.fields) > 1 else "")
+        if self.kind is CredentialKind.SSH:
+            # As `ssh-keygen -l` and GitHub show it.
+            digest = hashlib.sha256(ssh_public_key(self.fields["private_key"].reveal())).digest()
+            return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
         name = _IDENTITY[self.kind]
         return self.fields[name].reveal().decode() if name else ""
 
@@ -126,11 +158,12 @@ class Credential:
         if self.kind is CredentialKind.SEALED:
             values = [value.reveal() for value in self.fields.values()]
             return [value for value in values if len(value) >= MIN_SECRET_BYTES]
-        return [
-            self.fields[name].reveal()
-            for name, rule in FIELDS[self.kind].items()
-            if rule.secret and name in self.fields
-        ]
+        secrets: list[bytes] = []
+        for name, rule in FIELDS[self.kind].items():
+            if rule.secret and name in self.fields:
+                value = self.fields[name].reveal()
+                secrets += [value] if rule.private_key is None else _key_lines(value)
+        return secrets
 
     def encode(self) -> bytes:
         """Return the plaintext of its record."""
@@ -199,7 +232,17 @@ def check_fields(kind: CredentialKind, fields: Mapping[str, bytes]) -> dict[str,
         if value is not None and not _fits(rule, value):
             least = f", at least {MIN_SECRET_BYTES} bytes" if rule.secret else ""
             raise BadRequestError(f"the field `{name}` is malformed: wrong length or characters{least}")
+        if value is not None and rule.private_key is not None:
+            rule.private_key(value)
     return {name: SecretValue(value) for name, value in fields.items()}
+
+
+def _key_lines(text: bytes) -> list[bytes]:
+    lines = [line.strip() for line in text.split(b"\n")]
+    body = [line for line in lines if b"-----" not in line]
+    found = [line for line in body if len(line) >= _KEY_LINE_CHARS]
+    # The first line of OpenSSH's form says what follows, and is the same in many keys.
+    return found[1:] if found[1:] and found[0].startswith(_OPENSSH_MAGIC) else found
 
 
 def _check_sealed(fields: Mapping[str, bytes]) -> dict[str, SecretValue]:

@@ -7,18 +7,21 @@ tag``. Nothing here does I/O but drawing entropy from the kernel.
 
 from __future__ import annotations
 
+import base64
 import os
 from dataclasses import dataclass
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature, InvalidTag
-from cryptography.hazmat.primitives import hashes
+from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from vault.errors import IntegrityError
+from vault.errors import BadRequestError, IntegrityError
 
 KEY_BYTES: Final = 32
 """Of every symmetric key, and of an Ed25519 seed and public key."""
@@ -28,7 +31,20 @@ TAG_BYTES: Final = 16
 SALT_BYTES: Final = 16
 SIGNATURE_BYTES: Final = 64
 
+MIN_RSA_BITS: Final = 2048
+"""GitHub makes keys of apps with as many."""
+MIN_SSH_RSA_BITS: Final = 3072
+"""NIST SP 800-57 part 1: 128 bits of security, as of the other kinds."""
+
+RSA_SHA256: Final = "rsa-sha2-256"
+RSA_SHA512: Final = "rsa-sha2-512"
+_CURVE_HASHES: Final = {"secp256r1": hashes.SHA256(), "secp384r1": hashes.SHA384(), "secp521r1": hashes.SHA512()}
+"""RFC 5656 section 6.2.1."""
+
+_OPENSSH: Final = b"-----BEGIN OPENSSH PRIVATE KEY-----"
+
 Key = bytes | bytearray
+PrivateKey = Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +130,83 @@ def verify_ed25519(public_key: bytes, message: bytes, signature: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def check_app_key(text: bytes) -> None:
+    """Refuse what is no private key of a GitHub App.
+
+    Args:
+        text: PEM.
+
+    Raises:
+        BadRequestError: it is encrypted, damaged, no RSA key, or has less than `MIN_RSA_BITS`.
+    """
+    key = _private_key(text, trusted=False)
+    if not isinstance(key, rsa.RSAPrivateKey) or key.key_size < MIN_RSA_BITS:
+        raise BadRequestError(f"the private key of an app is an RSA key of at least {MIN_RSA_BITS} bits")
+
+
+def check_ssh_key(text: bytes) -> None:
+    """Refuse what is no private key for SSH.
+
+    Args:
+        text: PEM, or the form of OpenSSH.
+
+    Raises:
+        BadRequestError: it is encrypted, damaged, neither Ed25519 nor ECDSA on a curve of NIST nor RSA, or an RSA key
+            with less than `MIN_SSH_RSA_BITS`.
+    """
+    key = _private_key(text, trusted=False)
+    if isinstance(key, rsa.RSAPrivateKey) and key.key_size < MIN_SSH_RSA_BITS:
+        raise BadRequestError(f"an RSA key for ssh has at least {MIN_SSH_RSA_BITS} bits")
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name not in _CURVE_HASHES:
+        raise BadRequestError("an ECDSA key for ssh is on one of the curves P-256, P-384 and P-521")
+
+
+def ssh_public_key(text: bytes) -> bytes:
+    """Return the public key of a private key that was checked, in its form on the wire (RFC 4253 section 6.6)."""
+    public = _private_key(text, trusted=True).public_key()
+    line = public.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    return base64.b64decode(line.split(b" ")[1])
+
+
+def ssh_signature(text: bytes, algorithm: str, message: bytes) -> bytes:
+    """Return the signature part of a signature of SSH, without the name of its algorithm.
+
+    Args:
+        text: Private key that was checked.
+        algorithm: One that fits the key; of RSA keys it tells the hash.
+        message: What is signed.
+    """
+    key = _private_key(text, trusted=True)
+    if isinstance(key, Ed25519PrivateKey):
+        return key.sign(message)  # RFC 8709 section 6
+    if isinstance(key, rsa.RSAPrivateKey):
+        # RFC 8332 section 3.
+        return key.sign(message, padding.PKCS1v15(), hashes.SHA512() if algorithm == RSA_SHA512 else hashes.SHA256())
+    # RFC 5656 section 3.1.2.
+    numbers = decode_dss_signature(key.sign(message, ec.ECDSA(_CURVE_HASHES[key.curve.name])))
+    return b"".join(_mpint(number) for number in numbers)
+
+
+def _mpint(number: int) -> bytes:
+    # RFC 4251 section 5: big-endian, with a zero in front when the highest bit would say that it is negative.
+    return ssh_string(number.to_bytes(number.bit_length() // 8 + 1, "big"))
+
+
+def ssh_string(value: bytes) -> bytes:
+    """Return a string as SSH writes it: four bytes of length, then the bytes (RFC 4251 section 5)."""
+    return len(value).to_bytes(4, "big") + value
+
+
+def _private_key(text: bytes, *, trusted: bool) -> PrivateKey:
+    # Whether an RSA key holds together takes a fifth of a second to find out: once, when it is put.
+    load = serialization.load_ssh_private_key if _OPENSSH in text else serialization.load_pem_private_key
+    try:
+        key = load(text, None, unsafe_skip_rsa_key_validation=trusted)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        # Not chained and not quoted: whatever it says, it says about a key.
+        raise BadRequestError("the private key is encrypted, damaged, or in an unknown form") from None
+    if not isinstance(key, PrivateKey):
+        raise BadRequestError("the private key is of a kind that is not taken: use ed25519, ecdsa or rsa")
+    return key

@@ -3,7 +3,7 @@
 A lease on an AWS credential costs no round trip of its own: `sign_aws` is the one that counts, and the vault judges
 there. What the client remembers of a credential only saves asking; when the vault has another version, it says so, and
 the lease signs once more with that one. So it is with a minted credential that the vault has forgotten: the lease has
-it minted again, once.
+it minted again, once. A lease on an SSH key has told its public key already, so another version ends it.
 """
 
 from __future__ import annotations
@@ -12,15 +12,20 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final
+from typing import Final, Protocol
 
 from vault.errors import LeaseRefusal, LeaseRefusedError, VaultError
 from vault.hosts import host_is_bound
-from vault.model import CredentialInfo, CredentialKind, CredentialRef, MintRequest, SecretValue, SigningRequest
+from vault.model import CredentialInfo, CredentialKind, CredentialRef, Mint, SecretValue, SigningRequest
 from vault.protocol import Frame, JsonObject, decode_info
 
-Ask = Callable[[JsonObject], Awaitable[Frame]]
-"""Sends a request without a raw part."""
+
+class Ask(Protocol):
+    """Sends a request to the vault and returns its answer."""
+
+    def __call__(self, header: JsonObject, raw: bytes = b"") -> Awaitable[Frame]:
+        """Raise VaultError when the vault says no or nothing."""
+
 
 MAX_KNOWN: Final = 2048
 """Each may be known by a session policy of two kilobytes."""
@@ -37,7 +42,7 @@ class MintTerms:
     """
 
     ref: CredentialRef
-    request: MintRequest
+    request: Mint
     holder: str
 
 
@@ -75,6 +80,21 @@ class Minting:
     again: Callable[[], Awaitable[CredentialInfo]]
 
 
+@dataclass(frozen=True, slots=True)
+class LentParts:
+    """What is lent with a lease.
+
+    Args:
+        header: Ready header value; None when there is none.
+        public_key: Of an SSH key, in its form on the wire; empty for others.
+        host: Upstream it was lent for.
+    """
+
+    header: SecretValue | None = None
+    public_key: bytes = b""
+    host: str = ""
+
+
 class VaultLease:
     """The right to use one credential for one plan; implements `vault.model.Lease`.
 
@@ -83,7 +103,7 @@ class VaultLease:
         known: What the client remembers; kept up to date.
         info: The credential.
         purpose: What the lease is for, told to the vault with each use.
-        header: Ready header value; None for AWS credentials.
+        lent: What is lent with it; nothing for AWS credentials.
         minting: How it came to be; None for a stored credential.
     """
 
@@ -94,14 +114,14 @@ class VaultLease:
         info: CredentialInfo,
         *,
         purpose: str,
-        header: SecretValue | None = None,
+        lent: LentParts | None = None,
         minting: Minting | None = None,
     ) -> None:
         self._ask = ask
         self._known = known
         self._info = info
         self._purpose = purpose
-        self._header = header
+        self._lent = lent or LentParts()
         self._minting = minting
         self._token: SecretValue | None = None
         self._open = True
@@ -153,20 +173,48 @@ class VaultLease:
         raise LeaseRefusedError(f"credential `{self._info.ref}` keeps changing", LeaseRefusal.STALE)
 
     def header(self) -> SecretValue:
-        """Return the value of the ``Authorization`` header; basic and bearer credentials only.
+        """Return the value of the ``Authorization`` header; basic and bearer credentials and minted tokens only.
 
         Raises:
             LeaseRefusedError: the kind does not fit or the lease is closed.
         """
         self._check(CredentialKind.BASIC, CredentialKind.BEARER)
-        if self._header is None:
+        if self._lent.header is None:
             raise LeaseRefusedError(f"credential `{self._info.ref}` has no header", LeaseRefusal.KIND)
-        return self._header
+        return self._lent.header
+
+    @property
+    def ssh_public_key(self) -> bytes:
+        """Public key in the form it has on the wire; SSH credentials only.
+
+        Raises:
+            LeaseRefusedError: the kind does not fit or the lease is closed.
+        """
+        self._check(CredentialKind.SSH)
+        return self._lent.public_key
+
+    async def sign_ssh(self, data: bytes, flags: int) -> bytes:
+        """Return the signature of an SSH user authentication; SSH credentials only.
+
+        Args:
+            data: What the client of SSH gives its agent to sign.
+            flags: Of the agent's request.
+
+        Raises:
+            LeaseRefusedError: the kind or host does not fit, the key was rotated, or the lease is closed.
+            BadRequestError: the data are no user authentication with this key.
+            VaultError: the vault is sealed or gone, or the credential is.
+        """
+        self._check(CredentialKind.SSH)
+        ask = {"op": "sign-ssh", "ref": self._info.ref, "v": self._info.version, "host": self._lent.host}
+        _, signature = await self._ask({**ask, "purpose": self._purpose, "flags": flags}, data)
+        self._check(CredentialKind.SSH)
+        return signature
 
     def close(self) -> None:
         """End the right; a header that was lent is not called back."""
         self._open = False
-        self._header = None
+        self._lent = LentParts()
         self._token = None
 
     @property
@@ -213,6 +261,6 @@ class LeaseOpening:
 def needs_asking(info: CredentialInfo | None, host: str) -> bool:
     """Tell whether a lease on what is remembered must ask the vault first.
 
-    A header is always asked for; so is a host that is not known to be bound, as that may have changed.
+    A header or public key is always asked for; so is a host that is not known to be bound, as that may have changed.
     """
     return info is None or info.kind is not CredentialKind.AWS or not host_is_bound(host, info.hosts)

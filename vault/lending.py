@@ -1,27 +1,58 @@
 """Credentials in use: every right the vault lends, judged in one place.
 
-Two things are lent: a stored credential, and one that was minted from it. Minting waits for an upstream; what it was
-based on is looked at again when it returns, because the vault may have been sealed or the credential changed meanwhile.
+Two things are lent: a stored credential, and one that was minted from it. Keys of AWS and SSH sign here and never
+leave; of an app only what is minted is lent. Minting waits for an upstream; what it was based on is looked at again
+when it returns, because the vault may have been sealed or the credential changed meanwhile.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from vault.credential import Credential, check_ref
 from vault.errors import LeaseRefusal, LeaseRefusedError
 from vault.hosts import MAX_HOST_CHARS, host_is_bound
 from vault.index import SecretIndex
-from vault.issuers.aws_sts import check_mint
+from vault.issuers.github_app import lent_as, same_for_all
+from vault.issuers.mint import check_mint
+from vault.issuers.minted import Minted, MintKey
 from vault.issuers.static import header_value
 from vault.keeping import is_kept
-from vault.minting import Issuer, Minter, MintKey
-from vault.model import CredentialInfo, CredentialKind, CredentialRef, MintRequest, SecretValue, SigningRequest
+from vault.minting import Issuer, Minter
+from vault.model import (
+    CredentialInfo,
+    CredentialKind,
+    CredentialRef,
+    GitHubTokenRequest,
+    Mint,
+    Revoked,
+    SecretValue,
+    SigningRequest,
+)
 from vault.registry import Registry
 from vault.sigv4 import Signature, SigningKeys, sign
+from vault.ssh import public_key, sign_ssh
+
+SETTLE_SECONDS: Final = 3.0
+"""How long a vault that ends waits for tokens to be taken back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """What a lease carries.
+
+    Args:
+        info: What may be shown of the credential.
+        header: Its ``Authorization`` header value; None for one that signs.
+        public_key: Of an SSH key, in its form on the wire; empty for others.
+    """
+
+    info: CredentialInfo
+    header: SecretValue | None = None
+    public_key: bytes = b""
 
 
 class Lender:
@@ -30,7 +61,7 @@ class Lender:
     Args:
         registry: Gives what the vault holds; raises SealedError.
         clock: Nanoseconds since the epoch, UTC.
-        issuer: Mints short-lived AWS credentials.
+        issuer: Mints short-lived credentials.
     """
 
     def __init__(self, registry: Callable[[], Registry], clock: Callable[[], int], issuer: Issuer) -> None:
@@ -62,8 +93,8 @@ class Lender:
         self._keys.clear()
         self._minter.clear()
 
-    def lease(self, ref: str, host: str) -> tuple[CredentialInfo, SecretValue | None]:
-        """Open a lease: what may be shown of the credential, and its header value when it has one.
+    def lease(self, ref: str, host: str) -> Lent:
+        """Open a lease on a stored credential.
 
         Args:
             ref: Name of the credential.
@@ -71,18 +102,20 @@ class Lender:
 
         Raises:
             CredentialMissingError: there is none of that name.
-            LeaseRefusedError: the host is not bound to the credential.
+            LeaseRefusedError: the host is not bound to the credential, or it is not one that is lent.
             SealedError: the vault is sealed.
         """
         credential = self._lendable(ref, host)
-        value = None if credential.kind is CredentialKind.AWS else header_value(credential)
+        key = public_key(credential) if credential.kind is CredentialKind.SSH else b""
+        signs = credential.kind in {CredentialKind.AWS, CredentialKind.SSH}
+        value = None if signs else header_value(credential)
         self._last_used_at_ns[credential.ref] = self._clock()
-        return self.info(credential), value
+        return Lent(self.info(credential), value, key)
 
     def lease_minted(
-        self, ref: str, host: str, request: MintRequest, holder: str
-    ) -> CredentialInfo | Callable[[], Coroutine[Any, Any, CredentialInfo]]:
-        """Open a lease on a credential minted from another one: what may be shown of it, or what waits for that.
+        self, ref: str, host: str, request: Mint, holder: str
+    ) -> Lent | Callable[[], Coroutine[Any, Any, Lent]]:
+        """Open a lease on a credential minted from another one, or return what waits for that.
 
         Args:
             ref: Name of the credential to mint from.
@@ -91,17 +124,49 @@ class Lender:
             holder: ``agent/session``; another one gets another credential.
 
         Raises:
-            BadRequestError: as `vault.issuers.aws_sts.check_mint`.
+            BadRequestError: as `vault.issuers.mint.check_mint`.
             CredentialMissingError: there is none of that name.
-            LeaseRefusedError: a host is not bound to the credential, or the issuer says no.
+            LeaseRefusedError: a host is not bound to the credential, the issuer says no, or the session was killed.
             IssuerUnavailableError: the issuer does not say anything.
             SealedError: the vault is, or was, sealed.
         """
         credential = self._lendable(ref, host)
         check_mint(request, credential)
-        key = MintKey(credential.ref, credential.version, request, holder)
+        same = same_for_all(request) if isinstance(request, GitHubTokenRequest) else request
+        key = MintKey(credential.ref, credential.version, same, holder)
         found = self._minter.find(key)
-        return self.info(found.credential) if found is not None else partial(self._mint, key, credential)
+        return self._lent(found, request) if found is not None else partial(self._mint, key, credential, request)
+
+    async def revoke(self, session: str) -> Revoked:
+        """Take back what was minted for a session that was killed, and mint nothing more for it."""
+        return await self._minter.revoke(session)
+
+    async def settled(self) -> None:
+        """Wait, not for long, until what is being taken back is."""
+        await self._minter.revocations.settled(SETTLE_SECONDS)
+
+    def sign_ssh(self, ref: str, version: int, host: str, data: bytes, flags: int) -> bytes:
+        """Sign a user authentication of SSH with the version of the key whose public key the caller has shown.
+
+        Args:
+            ref: Name of the credential.
+            version: The one that was lent.
+            host: Upstream ``host`` or ``host:port`` it is used with.
+            data: What is to be signed.
+            flags: Of the agent's request.
+
+        Raises:
+            BadRequestError: as `vault.ssh.sign_ssh`.
+            CredentialMissingError: there is none of that name.
+            LeaseRefusedError: it has another version now, is no SSH key, or is not bound to the host.
+            SealedError: the vault is sealed.
+        """
+        credential = self._lendable(ref, host)
+        if credential.version != version:
+            raise LeaseRefusedError(f"credential `{ref}` has another key now", LeaseRefusal.STALE)
+        signature = sign_ssh(credential, data, flags)
+        self._last_used_at_ns[credential.ref] = self._clock()
+        return signature
 
     def sign_minted(self, ref: str, identity: str, request: SigningRequest) -> Signature | None:
         """Sign a request with a minted credential; None when there is none, or it ends soon.
@@ -143,17 +208,23 @@ class Lender:
         self._last_used_at_ns[credential.ref] = now_ns
         return signature
 
-    async def _mint(self, key: MintKey, credential: Credential) -> CredentialInfo:
+    async def _mint(self, key: MintKey, credential: Credential, request: Mint) -> Lent:
         for _ in range(2):
             minted = await self._minter.mint(key, credential)
             current = self._registry().get(key.ref)
             if current is credential:
                 self._last_used_at_ns[key.ref] = self._clock()
-                return self.info(minted.credential)
+                return self._lent(minted, request)
             # Rotated meanwhile: what came back is of a key that may be on its way out.
-            check_mint(key.request, current)
+            check_mint(request, current)
             credential, key = current, replace(key, version=current.version)
         raise LeaseRefusedError(f"credential `{key.ref}` keeps changing", LeaseRefusal.STALE)
+
+    def _lent(self, minted: Minted, request: Mint) -> Lent:
+        if not isinstance(request, GitHubTokenRequest):
+            return Lent(self.info(minted.credential))
+        token = lent_as(minted.credential, request.scheme)
+        return Lent(self.info(token), header_value(token))
 
     def _lendable(self, ref: str, host: str) -> Credential:
         credential = self._registry().get(check_ref(ref))

@@ -6,14 +6,26 @@ wait for an upstream gives its answer later; everything else is answered at once
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from functools import partial
 from typing import Any, Final
 
 from vault.errors import BadRequestError
 from vault.fields import unpack
-from vault.model import CredentialInfo, CredentialKind, MintRequest, SecretValue, SigningRequest
+from vault.lending import Lent
+from vault.model import (
+    CredentialInfo,
+    CredentialKind,
+    GitHubTokenRequest,
+    Mint,
+    MintRequest,
+    Revoked,
+    SecretValue,
+    SigningRequest,
+    TokenScheme,
+)
 from vault.protocol import Frame, JsonObject, encode_info
 from vault.rotation.model import Milestone
 from vault.rotation.status import decode_terms, encode_status
@@ -121,18 +133,37 @@ def _derive(vault: Vault, header: JsonObject, _raw: bytes) -> Frame:
 def _lease(vault: Vault, header: JsonObject, _raw: bytes) -> Frame | Later:
     ref, host = _text(header, "ref"), _text(header, "host")
     if "mint" not in header:
-        info, value = vault.lending.lease(ref, host)
-        return {"info": encode_info(info), "header": value is not None}, value.reveal() if value else b""
-    minted = vault.lending.lease_minted(ref, host, _mint_request(header["mint"]), _text(header, "holder"))
-    return _minted(minted) if isinstance(minted, CredentialInfo) else partial(_minted_later, minted)
+        return _lent(vault.lending.lease(ref, host))
+    lent = vault.lending.lease_minted(ref, host, _mint_request(header["mint"]), _text(header, "holder"))
+    return _lent(lent) if isinstance(lent, Lent) else partial(_lent_later, lent)
 
 
-def _minted(info: CredentialInfo) -> Frame:
-    return {"info": encode_info(info), "header": False}, b""
+def _lent(lent: Lent) -> Frame:
+    header = lent.header.reveal() if lent.header is not None else b""
+    fields = {"info": encode_info(lent.info), "header": lent.header is not None, "public": bool(lent.public_key)}
+    return fields, header or lent.public_key
 
 
-async def _minted_later(mint: Callable[[], Coroutine[Any, Any, CredentialInfo]]) -> Frame:
-    return _minted(await mint())
+async def _lent_later(mint: Callable[[], Coroutine[Any, Any, Lent]]) -> Frame:
+    return _lent(await mint())
+
+
+def _revoke(vault: Vault, header: JsonObject, _raw: bytes) -> Later:
+    session = _text(header, "session")
+    if not session:
+        raise BadRequestError("`session` names the one that ended")
+    # Begun here and not when the answer is waited for: it goes on when the client goes away.
+    task = asyncio.get_running_loop().create_task(vault.lending.revoke(session))
+    return partial(_revoked, task)
+
+
+async def _revoked(task: asyncio.Task[Revoked]) -> Frame:
+    return asdict(await asyncio.shield(task)), b""
+
+
+def _sign_ssh(vault: Vault, header: JsonObject, raw: bytes) -> Frame:
+    ref, host = _text(header, "ref"), _text(header, "host")
+    return {}, vault.lending.sign_ssh(ref, _count(header, "v"), host, raw, _count(header, "flags"))
 
 
 def _sign(vault: Vault, header: JsonObject, _raw: bytes) -> Frame:
@@ -208,7 +239,9 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "keep": _keep,
     "derive": _derive,
     "lease": _lease,
+    "revoke": _revoke,
     "sign": _sign,
+    "sign-ssh": _sign_ssh,
     "scan": _scan,
     "sign-note": _sign_note,
     "public-key": _public_key,
@@ -235,15 +268,46 @@ def _passphrase(header: JsonObject, raw: bytes) -> SecretValue | None:
     return SecretValue(raw) if header.get("passphrase") is True else None
 
 
-def _mint_request(data: object) -> MintRequest:
-    names = {field.name for field in fields(MintRequest)}
-    if not isinstance(data, dict) or set(data) != names:
-        raise BadRequestError(f"`mint` must be an object of {', '.join(sorted(names))}")
-    duration_seconds = _count(data, "duration_seconds")
-    texts = {name: data[name] for name in names - {"duration_seconds"}}
-    if not all(isinstance(value, str) for value in texts.values()):
-        raise BadRequestError("all of `mint` but the duration are texts")
-    return MintRequest(duration_seconds=duration_seconds, **texts)
+def _mint_request(data: object) -> Mint:
+    names = set(data) if isinstance(data, dict) else set()
+    if isinstance(data, dict) and names == _names_of(MintRequest):
+        duration_seconds = _count(data, "duration_seconds")
+        texts = {name: data[name] for name in names - {"duration_seconds"}}
+        if not all(isinstance(value, str) for value in texts.values()):
+            raise BadRequestError("all of `mint` but the duration are texts")
+        return MintRequest(duration_seconds=duration_seconds, **texts)
+    if isinstance(data, dict) and names == _names_of(GitHubTokenRequest):
+        return _token_request(data)
+    raise BadRequestError("`mint` must be an object of the fields of one of the requests")
+
+
+def _token_request(data: JsonObject) -> GitHubTokenRequest:
+    scheme = _text(data, "scheme")
+    repositories, permissions = data["repositories"], data["permissions"]
+    if scheme not in {known.value for known in TokenScheme}:
+        raise BadRequestError(f"`scheme` must be one of {', '.join(TokenScheme)}")
+    if not isinstance(repositories, list) or not all(isinstance(name, str) for name in repositories):
+        raise BadRequestError("`repositories` must be a list of texts")
+    if not isinstance(permissions, list) or not all(_is_pair(pair) for pair in permissions):
+        raise BadRequestError("`permissions` must be a list of pairs of texts")
+    if not isinstance(data["everywhere"], bool):
+        raise BadRequestError("`everywhere` must be true or false")
+    return GitHubTokenRequest(
+        owner=_text(data, "owner"),
+        repositories=tuple(repositories),
+        permissions=tuple((name, access) for name, access in permissions),
+        endpoint=_text(data, "endpoint"),
+        scheme=TokenScheme(scheme),
+        everywhere=data["everywhere"],
+    )
+
+
+def _is_pair(data: object) -> bool:
+    return isinstance(data, list) and len(data) == 2 and all(isinstance(each, str) for each in data)  # noqa: PLR2004
+
+
+def _names_of(request: type[Mint]) -> set[str]:
+    return {field.name for field in fields(request)}
 
 
 def _signing_request(data: object) -> SigningRequest:

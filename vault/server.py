@@ -220,6 +220,7 @@ async def _serve(socket: Path, storage: Path, root_key: Path | KmsKey | None) ->
             _log.info("vault.listening", state=vault.state.value)
             await stop.wait()
         vault.seal()
+        await vault.lending.settled()
     finally:
         rows.close()
     _log.info("vault.stopped")

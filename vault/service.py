@@ -26,7 +26,7 @@ from vault.errors import (
     UninitialisedError,
 )
 from vault.index import SecretIndex, find_in
-from vault.issuers.aws_sts import assume_role
+from vault.issuers.mint import Issuers
 from vault.keeping import is_kept, kept_ref, outlived, refuse_kept
 from vault.kms import KmsRoot
 from vault.lending import Lender
@@ -58,7 +58,7 @@ class Vault:
         clock: Nanoseconds since the epoch, UTC.
         cost: Of a new passphrase.
         max_credentials: How many it takes.
-        issuer: Mints short-lived AWS credentials.
+        issuer: Mints short-lived credentials; those in use when None.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Vault:
         clock: Callable[[], int] = time.time_ns,
         cost: PassphraseCost | None = None,
         max_credentials: int = MAX_CREDENTIALS,
-        issuer: Issuer = assume_role,
+        issuer: Issuer | None = None,
     ) -> None:
         self._storage = storage
         self._key_file = root_key if isinstance(root_key, Path) else None
@@ -80,7 +80,7 @@ class Vault:
         self._registry: Registry | None = None
         self._index: SecretIndex | None = None
         self._stale = 0
-        self.lending = Lender(self._open, clock, issuer)
+        self.lending = Lender(self._open, clock, issuer or Issuers())
         self.rotations = Rotations(self._changing, clock=clock)
 
     @property
@@ -187,7 +187,10 @@ class Vault:
         self._open_with(root, header)
 
     def seal(self) -> None:
-        """Forget all keys and values; nothing happens when the vault is sealed already."""
+        """Forget all keys and values; nothing happens when the vault is sealed already.
+
+        Tokens that were minted are taken back, which goes on for a moment; see `Lender.settled`.
+        """
         if self._registry is not None:
             self._registry.wipe()
         self._registry = None

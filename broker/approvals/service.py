@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from broker.approvals.terms import combined, is_enough, nobody
+from broker.canonical import canonical_bytes, digest
 from broker.clock import NS_PER_SECOND, Clock, fresh_id, rfc3339
 from broker.config.model import Configuration
 from broker.errors import ConflictError
@@ -49,6 +50,8 @@ class Question:
         reason: The agent's words, unverified.
         context: The facts the decision was made with, JSON.
         told: What the ledger is told of the decision.
+        preview: What the broker found out about the effect, secrets masked.
+        connection: Name of the connection it goes to.
     """
 
     summary: str
@@ -56,6 +59,8 @@ class Question:
     reason: str
     context: JsonObject
     told: JsonObject = field(default_factory=dict)
+    preview: JsonObject = field(default_factory=dict)
+    connection: str = ""
 
 
 class Approvals:
@@ -98,6 +103,7 @@ class Approvals:
             The approval; or a denial when the rules that ask leave nobody who may answer, and nothing is stored.
 
         Raises:
+            NotCanonicalError: the preview is no JSON.
             ConflictError: the session was killed or the idempotency key was used meanwhile.
             LedgerUnavailableError: nothing is parked.
         """
@@ -129,12 +135,15 @@ class Approvals:
             approvers=terms.approvers,
             assurance=terms.assurance,
             context=question.context,
+            connection=question.connection,
+            preview=question.preview,
         )
         parked = replace(record, state=IntentState.PENDING_APPROVAL, version=1, approval_id=approval.id)
         data: JsonObject = {
             **question.told,
             "plan_digest": approval.plan_digest,
             "summary": approval.summary,
+            **_shown(question),
             "rule": approval.rule,
             "channel": approval.channel,
             "approvers": list(approval.approvers),
@@ -268,6 +277,13 @@ class Approvals:
             action=approval.action,
             operator=operator,
         )
+
+
+def _shown(question: Question) -> JsonObject:
+    """Return what the ledger is told of the preview: enough to prove later what people were shown."""
+    if not question.preview:
+        return {}
+    return {"preview_digest": digest("approval-preview", canonical_bytes(question.preview))}
 
 
 def _weak(approval: Approval, assurance: Assurance) -> Problem | None:

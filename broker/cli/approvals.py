@@ -8,31 +8,11 @@ import typer
 
 from broker.cli.client import api_from, segment
 from broker.cli.output import OutputFormat, OutputOption, emit, say
+from broker.cli.review.page import page_of, with_times
+from broker.cli.review.sheet import show as print_sheet
+from broker.clock import SystemClock
 
-_LIST: Final = ("id", "state", "agent", "project", "action", "summary", "assurance", "approvers", "expires_at")
-_SHOW: Final = (
-    "id",
-    "state",
-    "summary",
-    "action",
-    "resources",
-    "agent",
-    "project",
-    "session",
-    "owner",
-    "rule",
-    "channel",
-    "approvers",
-    "assurance",
-    "plan_digest",
-    "created_at",
-    "expires_at",
-    "decided_by",
-    "decided_at",
-    "decision_reason",
-    "agent's own words, unverified",
-)
-"""What the broker computed comes first, the agent's words last: it must not talk the approver into anything."""
+_LIST: Final = ("id", "state", "agent", "project", "action", "summary", "age", "expires", "assurance", "approvers")
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -49,17 +29,28 @@ def list_approvals(
     """List approvals, newest first."""
     with api_from(ctx) as api:
         query = {"state": "" if state == "all" else state, "project": project}
-        emit(api.get("/v1/approvals", query).body["approvals"], output, columns=_LIST)
+        found = api.get("/v1/approvals", query).body["approvals"]
+    if output is OutputFormat.TABLE:
+        now_ns = SystemClock().now_ns()
+        found = [with_times(each, now_ns) for each in found]
+    emit(found, output, columns=_LIST)
 
 
 @app.command()
-def show(ctx: typer.Context, approval_id: ApprovalArgument, output: OutputOption = OutputFormat.TABLE) -> None:
-    """Show one approval; the agent's own words come last."""
+def show(
+    ctx: typer.Context,
+    approval_id: ApprovalArgument,
+    *,
+    no_diff: Annotated[bool, typer.Option("--no-diff", help="Leave the lines of a diff out.")] = False,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Show one approval: what would happen, by whom and why it is asked; the agent's own words come last."""
     with api_from(ctx) as api:
         found = api.get(f"/v1/approvals/{segment(approval_id)}").body
     if output is OutputFormat.TABLE:
-        found[_SHOW[-1]] = found.pop("reason", "")
-    emit(found, output, columns=_SHOW)
+        print_sheet(page_of(found, SystemClock().now_ns(), diff=not no_diff))
+    else:
+        emit(found, output)
 
 
 @app.command()

@@ -7,48 +7,77 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from broker.cli import aws_access, aws_shim
+from broker.cli import aws_access, aws_shim, door_access, git_access, github_access
 from broker.cli.client import api_from
 from broker.cli.context import api_url, options_from, unverified_token
 from broker.cli.output import ExitCode, OutputFormat, emit, fail, say
 from broker.cli.own_files import write_own
-from broker.cli.shells import Changes, Shell, script
+from broker.cli.shells import Changes, Shell, merged, script
 
 _PROFILE_MODE: Final = 0o600
 
-ConnectionOption = Annotated[str, typer.Option(help="Which AWS connection's region, where there are several.")]
+ConnectionOption = Annotated[str, typer.Option(help="Which connection, where a project has several of the kind.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was asked for on the command line; see the options of `env`."""
+
+    aws: bool
+    git: bool
+    github: bool
+    connection: str = ""
+    container: bool = False
+    profile: Path | None = None
+    shim: Path | None = None
+
+    def fault(self) -> tuple[str, str]:
+        """Return what cannot be meant, and what to do; two empty texts when all of it can."""
+        kinds = [self.aws, self.git, self.github]
+        if not any(kinds):
+            return "no kind of client is named", "add `--aws`, `--git` or `--github`"
+        if self.container and self.profile:
+            return "`--container` and `--profile` are two ways to the same key", "choose one"
+        if not self.aws and (self.container or self.profile or self.shim):
+            return "`--container`, `--profile` and `--shim` are for clients of AWS", "add `--aws`"
+        if self.connection and kinds.count(True) > 1:
+            return "`--connection` names a connection of one kind", "name one kind of clients"
+        if self.connection and self.github:
+            return "clients of GitHub name no connection", "leave `--connection` out"
+        return "", ""
 
 
 def env(  # noqa: PLR0913 - each option is a parameter in Typer
     ctx: typer.Context,
     *,
     aws: Annotated[bool, typer.Option("--aws", help="For AWS clients: command line, SDKs, Terraform.")] = False,
+    git: Annotated[bool, typer.Option("--git", help="For git.")] = False,
+    github: Annotated[bool, typer.Option("--github", help="For gh and other clients of GitHub.")] = False,
     shell: Annotated[Shell, typer.Option(help="Who reads the output.")] = Shell.SH,
     connection: ConnectionOption = "",
     container: Annotated[bool, typer.Option("--container", help="Let SDKs fetch the key with the token.")] = False,
     profile: Annotated[Path | None, typer.Option(help="Write a configuration that asks for the key.")] = None,
     shim: Annotated[Path | None, typer.Option(help="Write an `aws` into this folder that names the endpoint.")] = None,
 ) -> None:
-    """Print what leads ordinary clients to Ostiary: `eval "$(ostiary session env --aws)"`."""
-    if not aws:
-        fail("no kind of client is named", ExitCode.USAGE, fix="add `--aws`")
-    if container and profile:
-        fail("`--container` and `--profile` are two ways to the same key", ExitCode.USAGE, fix="choose one")
-    access = _access(ctx, connection)
-    changes = _changes(ctx, access, container=container, profile=profile)
-    if shim is not None:
-        changes = replace(changes, path_first=aws_shim.install(shim))
+    """Print what leads ordinary clients to Ostiary: `eval "$(ostiary session env --aws --git)"`."""
+    wanted = Wanted(aws, git, github, connection, container, profile, shim)
+    fault, fix = wanted.fault()
+    if fault:
+        fail(fault, ExitCode.USAGE, fix=fix)
+    ways = [*_to_aws(ctx, wanted), *_to_doors(ctx, wanted, shell)]
+    changes = merged(*(changes for changes, _ in ways))
     text = script(changes, shell)
     # Bytes, as a path may be none of the terminal's.
     sys.stdout.buffer.write(os.fsencode(text))
     sys.stdout.buffer.flush()
-    _tell(changes, shell, profiled=profile is not None)
+    _tell(changes, shell, [note for _, notes in ways for note in notes])
 
 
 def aws_credentials(ctx: typer.Context, connection: ConnectionOption = "") -> None:
@@ -56,25 +85,52 @@ def aws_credentials(ctx: typer.Context, connection: ConnectionOption = "") -> No
     emit(aws_access.process_document(_access(ctx, connection)), OutputFormat.JSON)
 
 
+_Way = tuple[Changes, list[str]]
+"""Changes for one kind of clients, and what is to be known about them."""
+
+
 def _access(ctx: typer.Context, connection: str) -> aws_access.Access:
     with api_from(ctx) as api:
         return aws_access.fetch(api, api_url(ctx), connection)
 
 
-def _changes(ctx: typer.Context, access: aws_access.Access, *, container: bool, profile: Path | None) -> Changes:
-    if container:
+def _to_aws(ctx: typer.Context, wanted: Wanted) -> Iterator[_Way]:
+    if not wanted.aws:
+        return
+    changes = _aws_changes(ctx, _access(ctx, wanted.connection), wanted)
+    if wanted.shim is not None:
+        changes = replace(changes, path_first=aws_shim.install(wanted.shim))
+    yield changes, aws_access.notes(shimmed=bool(changes.path_first), profiled=wanted.profile is not None)
+
+
+def _aws_changes(ctx: typer.Context, access: aws_access.Access, wanted: Wanted) -> Changes:
+    if wanted.container:
         return aws_access.with_container(access, unverified_token(ctx), os.environ)
-    if profile is None:
+    if wanted.profile is None:
         return aws_access.with_keys(access, os.environ)
     text = aws_access.profile_text(access, options_from(ctx).token_file)
-    write_own(profile, text, marker=aws_access.PROFILE_MARKER, mode=_PROFILE_MODE)
-    return aws_access.with_profile(access, profile, os.environ)
+    write_own(wanted.profile, text, marker=aws_access.PROFILE_MARKER, mode=_PROFILE_MODE)
+    return aws_access.with_profile(access, wanted.profile, os.environ)
 
 
-def _tell(changes: Changes, shell: Shell, *, profiled: bool) -> None:
-    notes = aws_access.notes(shimmed=bool(changes.path_first), profiled=profiled)
+def _to_doors(ctx: typer.Context, wanted: Wanted, shell: Shell) -> Iterator[_Way]:
+    if not (wanted.git or wanted.github):
+        return
+    with api_from(ctx) as api:
+        access = door_access.fetch(api, api_url(ctx), unverified_token(ctx))
+    if wanted.git:
+        # PowerShell takes a variable that is set to nothing away, and git refuses an entry without a value.
+        empty = shell is not Shell.POWERSHELL
+        notes = git_access.notes(access, wanted.connection)
+        yield git_access.changes(access, wanted.connection, os.environ, empty=empty), notes
+    if wanted.github:
+        yield github_access.changes(access), github_access.notes(access)
+
+
+def _tell(changes: Changes, shell: Shell, notes: list[str]) -> None:
+    told = list(notes)
     if shell is Shell.DOTENV:
-        notes += [f"put `{changes.path_first}` first on PATH"] if changes.path_first else []
-        notes.append(f"such a file removes nothing; see that none of these is set: {', '.join(changes.removed)}")
-    for note in notes:
+        told += [f"put `{changes.path_first}` first on PATH"] if changes.path_first else []
+        told.append(f"such a file removes nothing; see that none of these is set: {', '.join(changes.removed)}")
+    for note in told:
         say(f"ostiary: note: {note}")

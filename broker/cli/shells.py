@@ -45,6 +45,13 @@ class Changes:
     path_first: str = ""
 
 
+def merged(*all_changes: Changes) -> Changes:
+    """Return several changes as one; what any of them sets, none removes."""
+    values = {name: value for each in all_changes for name, value in each.values.items()}
+    removed = dict.fromkeys(name for each in all_changes for name in each.removed if name not in values)
+    return Changes(values, tuple(removed), next((each.path_first for each in all_changes if each.path_first), ""))
+
+
 def script(changes: Changes, shell: Shell) -> str:
     """Return the changes in the language of a shell, a line each; ends the command when they cannot be written.
 

@@ -64,7 +64,11 @@ def put(
     from_file: FromFileOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Keep a new credential."""
+    """Keep a new credential.
+
+    Fields of each kind: aws: access_key_id, secret_access_key, session_token (of a temporary one). basic: username,
+    password. bearer: token. github-app: app_id, private_key (PEM). ssh: private_key (OpenSSH or PEM, not encrypted).
+    """
     settings = settings_from(ctx)
     fields = read_fields(kind, from_file)
     prepare_ledger(settings)

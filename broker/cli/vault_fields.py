@@ -33,6 +33,11 @@ def read_fields(kind: CredentialKind, source: Path | None) -> dict[str, SecretVa
 def _ask_fields(kind: CredentialKind) -> dict[str, SecretValue | str]:
     fields: dict[str, SecretValue | str] = {}
     for name, rule in FIELDS[kind].items():
+        if rule.private_key is not None:
+            # A key has many lines, and a prompt takes one.
+            path = typer.prompt(f"file of the {name}", err=True)
+            fields[name] = SecretValue(read_private(Path(path), MAX_FIELDS_BYTES))
+            continue
         label = f"{name} (empty for none)" if rule.optional else name
         default = "" if rule.optional else None
         value = typer.prompt(label, hide_input=rule.secret, default=default, show_default=False, err=True)

@@ -29,10 +29,25 @@ connections:
     credential: aws/example
     account: "123456789012" # yours, in quotes
     regions: [eu-west-1] # the first one is used when an intent names none
+  # ostiary vault put git/example --kind basic --host github.com
   git-example:
     connector: git
     credential: git/example
     url: https://github.com
+    # protected_branches: [main, "release/*"] # what approvers are shown as protected
+    # app_api: https://api.github.com # when the credential is a GitHub App: each push and fetch gets its own token
+  # Over SSH: ostiary vault put git/deploy --kind ssh --host github.com:22
+  # git-ssh:
+  #   connector: git
+  #   credential: git/deploy
+  #   url: ssh://git@github.com
+  #   host_keys: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"] # from its page
+  # GitHub's API: ostiary vault put github/example --kind bearer --host api.github.com
+  # github-example:
+  #   connector: github
+  #   credential: github/example
+  #   url: https://api.github.com # https://HOST/api/v3 of an Enterprise server
+  #   app: false # true when the credential is a GitHub App: each act gets its own token
 
 # What agents work in: a project sees the connections it lists and no others.
 projects:
@@ -74,6 +89,12 @@ policies:
     requires_approval: true
     approval_timeout: 60m
 
+  # With a github connection, which must be in the list of the project.
+  # - git:open-pr on repos/*
+  # - git:comment on repos/*/pull-requests/*
+  # - allow: git:merge on repos/*/pull-requests/*
+  #   requires_approval: true
+
   # `data-lake/raw/*` is short for `arn:aws:s3:::data-lake/raw/*`.
   - s3:GetObject on data-lake/raw/*
 """
@@ -86,7 +107,13 @@ tests:
   - name: works on feature branches by itself
     action: git:push
     resources: [repos/acme/app/branches/feature/login, repos/acme/app/branches/feature/login/form]
+    context: {params: {paths_folded: [src/login.py]}}
     expect: allow
+  - name: asks before it changes what workflows do
+    action: git:push
+    resource: repos/acme/app/branches/feature/login
+    context: {params: {paths_folded: [.github/workflows/ci.yaml]}}
+    expect: approval
   - name: asks before it changes main
     action: git:push
     resource: repos/acme/app/branches/main

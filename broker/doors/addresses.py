@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Final
 
 from starlette.types import Scope
 
 Address = IPv4Address | IPv6Address
+
+_SCHEMES: Final = ([b"http"], [b"https"])
+"""What one header of a proxy may say."""
 
 
 def client_address(scope: Scope, trusted: tuple[IPv6Network, ...]) -> str:
@@ -33,6 +37,18 @@ def client_address(scope: Scope, trusted: tuple[IPv6Network, ...]) -> str:
             return str(hop)
         peer = hop
     return str(peer)
+
+
+def scheme_of(scope: Scope, trusted: tuple[IPv6Network, ...]) -> str:
+    """Return ``http`` or ``https``, as the client spoke: a trusted proxy that ends TLS says so.
+
+    Args:
+        scope: Of the request.
+        trusted: Networks of proxies whose word is taken.
+    """
+    _, is_proxy = _peer((scope.get("client") or ("", 0))[0], trusted)
+    said = [value for name, value in scope["headers"] if name == b"x-forwarded-proto"] if is_proxy else []
+    return said[0].decode() if said in _SCHEMES else str(scope.get("scheme", "http"))
 
 
 @lru_cache(maxsize=1024)  # a connection asks again and again

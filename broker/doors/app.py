@@ -1,6 +1,6 @@
-"""The HTTP application: one guard, the hot doors for intents and for clients of AWS, FastAPI for the rest.
+"""The HTTP application: one guard, the doors for intents and for clients of AWS, git and GitHub, FastAPI for the rest.
 
-Other doors (git, GitHub, LLM, MCP, dashboard) join in `choose`, by path or by the kind of authorization.
+Other doors (LLM, MCP, dashboard) join in `choose`, by path or by the kind of authorization.
 """
 
 from __future__ import annotations
@@ -16,9 +16,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Scope
 
-from broker.doors import approvals, aws_keys, catalogue, events, explain, health, intents, outputs, policy, sessions
+from broker.doors import (
+    approvals,
+    aws_keys,
+    catalogue,
+    connections,
+    events,
+    explain,
+    health,
+    intents,
+    outputs,
+    policy,
+    sessions,
+)
 from broker.doors.aws.door import AwsDoor
 from broker.doors.aws.recognition import is_signed_for_aws
+from broker.doors.git import places as git_places
+from broker.doors.git.door import GitDoor
+from broker.doors.github.door import GitHubDoor
+from broker.doors.github.places import is_github
 from broker.doors.guard import Faults, Guard
 from broker.doors.openapi import DOCUMENT_PATH, document
 from broker.doors.ports import BrokerPort
@@ -31,6 +47,7 @@ _ROUTERS: Final = (
     intents.router,
     outputs.router,
     aws_keys.router,
+    connections.router,
     sessions.router,
     approvals.router,
     events.router,
@@ -50,11 +67,17 @@ def create_app(broker: BrokerPort) -> ASGIApp:
     api = create_api(broker)
     intent_door = intents.IntentDoor(broker)
     aws_door = AwsDoor(broker)
+    git_door = GitDoor(broker)
+    github_door = GitHubDoor(broker)
 
     def choose(scope: Scope) -> ASGIApp:
         # First of all: an object of S3 may have any path.
         if is_signed_for_aws(scope):
             return aws_door
+        if scope["path"].startswith(git_places.PREFIX):
+            return git_door
+        if is_github(scope["path"]):
+            return github_door
         return intent_door if scope["path"] == intents.PATH else api
 
     return Guard(choose, api, broker.clock)

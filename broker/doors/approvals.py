@@ -72,7 +72,7 @@ async def list_approvals(
         session_id = principal.id
     states = (wanted.state,) if wanted.state else ()
     found = await broker.reader.approvals(states, project=wanted.project, session_id=session_id, limit=wanted.limit)
-    return ApprovalsView(approvals=[ApprovalView.of(approval) for approval in found])
+    return ApprovalsView(approvals=[ApprovalView.of(approval, listed=True) for approval in found])
 
 
 @router.get("/v1/approvals/{approval_id}", responses=problems(ProblemKind.NOT_FOUND))

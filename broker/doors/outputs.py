@@ -61,7 +61,8 @@ async def read_output(broker: Broker, session: Agent, intent_id: IntentPath) -> 
 def inline_body(outcome: Outcome) -> bytes | None:
     """Return a small body that stands inside the result as base64, None when there is none."""
     body = outcome.result.get("body")
-    if not isinstance(body, dict) or body.get("encoding") != "base64":
+    # GitHub's own answers have members of these names, beside others.
+    if not isinstance(body, dict) or body.keys() != {"encoding", "data"} or body["encoding"] != "base64":
         return None
     return base64.b64decode(body["data"])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
@@ -131,12 +131,18 @@ class BrokerPort(Protocol):
         """Return the configuration in force now."""
 
     async def submit(
-        self, session: Session, draft: IntentDraft, *, wait_seconds: float, exchange: Exchange | None = None
+        self,
+        session: Session,
+        draft: IntentDraft,
+        *,
+        wait_seconds: float,
+        exchange: Exchange | None = None,
+        on_parked: Callable[[Outcome], None] | None = None,
     ) -> Outcome:
         """Take an intent through the pipeline; wait at most so long for a person.
 
-        With an exchange, a small body comes back in `Outcome.body`, a large one goes out through the exchange, and an
-        upload comes in through it.
+        Before it waits it says so, with where the intent stands. With an exchange, a small body comes back in
+        `Outcome.body`, a large one goes out through the exchange, and an upload comes in through it.
         """
 
     async def aws_secret(self, session_id: SessionId) -> SecretValue:

@@ -77,6 +77,14 @@ def refused(kind: ProblemKind, detail: str, *, fix: str = "") -> RefusedError:
     return RefusedError(Problem(kind, detail, fix=fix))
 
 
+def sentence_of(problem: Problem) -> str:
+    """Return all a problem says in one line, for clients that show one."""
+    rule = f" by {problem.rule}" if problem.rule else ""
+    reason = f": {problem.reason}" if problem.reason else ""
+    fix = f"; to do: {problem.fix}" if problem.fix else ""
+    return f"{problem.detail}{rule}{reason}{fix}"
+
+
 def status_of(problem: Problem) -> int:
     """Return the HTTP status of a problem."""
     return TABLE[problem.kind][0]

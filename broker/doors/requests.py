@@ -107,6 +107,16 @@ async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
         ClientGoneError: the client went away.
     """
     _check_media_type(header(scope, b"content-type"))
+    return await read_bytes(scope, receive, limit)
+
+
+async def read_bytes(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """Return the whole body of a request, of any media type.
+
+    Raises:
+        RefusedError: the body is too long or too slow.
+        ClientGoneError: the client went away.
+    """
     declared = header(scope, b"content-length")
     if declared.isascii() and declared.isdigit() and (len(declared) > len(str(limit)) or int(declared) > limit):
         raise _too_large(limit)

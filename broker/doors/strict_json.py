@@ -25,7 +25,7 @@ _MAX_INTEGER_CHARS: Final = 20
 
 
 class MalformedJsonError(ValueError):
-    """The bytes are no JSON object of the strict kind; the message holds nothing of the input but a position."""
+    """The bytes are no JSON of the strict kind; the message holds nothing of the input but a position."""
 
 
 def parse_object(data: bytes) -> JsonObject:
@@ -33,6 +33,18 @@ def parse_object(data: bytes) -> JsonObject:
 
     Raises:
         MalformedJsonError: it is anything else.
+    """
+    value = parse_value(data)
+    if not isinstance(value, dict):
+        raise MalformedJsonError("expected a JSON object")
+    return value
+
+
+def parse_value(data: bytes) -> Any:  # noqa: ANN401 - JSON of any type
+    """Return the JSON value in ``data``.
+
+    Raises:
+        MalformedJsonError: it is none, or none of the strict kind.
     """
     if data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_VALUES:
         raise MalformedJsonError(f"more than {MAX_VALUES} values, or as many commas and brackets inside strings")
@@ -45,23 +57,22 @@ def parse_object(data: bytes) -> JsonObject:
         raise MalformedJsonError(f"not JSON at character {error.pos}") from None
     except RecursionError:
         raise MalformedJsonError(f"nested deeper than {MAX_DEPTH} levels") from None
-    if not isinstance(value, dict):
-        raise MalformedJsonError("expected a JSON object")
-    _check_depth(value)
+    if isinstance(value, dict | list):
+        _check_depth(value)
     # Bytes that decode as UTF-8 hold no surrogate; only an escape can bring one in.
     if "\\ud" in text or "\\uD" in text:
         _check_surrogates(value)
     return value
 
 
-def _check_surrogates(value: JsonObject) -> None:
+def _check_surrogates(value: Any) -> None:  # noqa: ANN401 - JSON of any type
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise MalformedJsonError("a string has an unpaired surrogate") from None
 
 
-def _check_depth(value: JsonObject) -> None:
+def _check_depth(value: JsonObject | list[Any]) -> None:
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH):
         inner: list[Any] = []

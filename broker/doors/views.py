@@ -157,10 +157,12 @@ class ApprovalView(View):
     project: str
     owner: str = Field(description="who started the session; never decides it")
     action: str
+    connection: str = Field(description="where it goes; empty for what was asked before this was kept")
     resources: list[str]
     summary: str
     plan_digest: str
     rule: str
+    policy_version: str
     channel: str
     approvers: list[str] = Field(description="who may answer; empty for every approver")
     assurance: Assurance = Field(description="how surely the one who answers must be known")
@@ -169,11 +171,19 @@ class ApprovalView(View):
     decided_by: str | None
     decided_at: str | None
     decision_reason: str | None
+    preview: dict[str, Any] | None = Field(
+        description="what the broker found out about the effect, its form named by `kind`; null in a list"
+    )
     reason: str = Field(description="the agent's own words, unverified")
 
     @classmethod
-    def of(cls, approval: Approval) -> ApprovalView:
-        """Return what may be shown of an approval."""
+    def of(cls, approval: Approval, *, listed: bool = False) -> ApprovalView:
+        """Return what may be shown of an approval.
+
+        Args:
+            approval: Which.
+            listed: True for one of many, which comes without its preview.
+        """
         return cls(
             id=approval.id,
             state=approval.state,
@@ -183,10 +193,12 @@ class ApprovalView(View):
             project=approval.project,
             owner=approval.owner,
             action=approval.action,
+            connection=approval.connection,
             resources=list(approval.resources),
             summary=approval.summary,
             plan_digest=approval.plan_digest,
             rule=approval.rule,
+            policy_version=approval.policy_version,
             channel=approval.channel,
             approvers=list(approval.approvers),
             assurance=approval.assurance,
@@ -195,6 +207,7 @@ class ApprovalView(View):
             decided_by=approval.decided_by or None,
             decided_at=rfc3339(approval.decided_at_ns) if approval.decided_at_ns else None,
             decision_reason=approval.decision_reason or None,
+            preview=None if listed else approval.preview,
             reason=approval.reason,
         )
 

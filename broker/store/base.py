@@ -24,6 +24,7 @@ class EventType(StrEnum):
 
     SESSION_STARTED = "session.started"
     SESSION_KILLED = "session.killed"
+    SESSION_TOKENS_REVOKED = "session.tokens_revoked"
     OPERATOR_TOKEN_ISSUED = "operator.token_issued"  # noqa: S105 - a name of an event
     INTENT_DENIED = "intent.denied"
     INTENT_REFUSED = "intent.refused"
@@ -34,6 +35,7 @@ class EventType(StrEnum):
     INTENT_UNKNOWN = "intent.unknown"
     INTENT_CANCELLED = "intent.cancelled"
     INTENT_FETCHED = "intent.fetched"
+    INTENT_RECONCILED = "intent.reconciled"
     APPROVAL_APPROVED = "approval.approved"
     APPROVAL_REJECTED = "approval.rejected"
     APPROVAL_EXPIRED = "approval.expired"
@@ -217,9 +219,9 @@ class Reader(Protocol):
         """Return the intent of a session with an idempotency key."""
 
     async def intents(
-        self, states: tuple[IntentState, ...], session_id: str = "", limit: int = 500
+        self, states: tuple[IntentState, ...], session_id: str = "", limit: int = 500, *, since_ns: int = 0
     ) -> list[IntentRecord]:
-        """Intents in one of ``states``, oldest update first; of one session when given."""
+        """Intents in one of ``states``, oldest update first; of one session, and updated since then, when given."""
 
     async def approval(self, approval_id: ApprovalId) -> Approval | None:
         """Return an approval."""
@@ -227,10 +229,10 @@ class Reader(Protocol):
     async def approvals(
         self, states: tuple[ApprovalState, ...], *, project: str = "", session_id: str = "", limit: int = 100
     ) -> list[Approval]:
-        """Approvals in one of ``states`` (empty: any), newest first."""
+        """Approvals in one of ``states`` (empty: any), newest first, without their previews."""
 
     async def overdue_approvals(self, now_ns: int, limit: int = 100) -> list[Approval]:
-        """PENDING or APPROVED approvals whose time is over."""
+        """PENDING or APPROVED approvals whose time is over, without their previews."""
 
     async def events(self, wanted: EventFilter) -> list[StoredEvent]:
         """Return events."""

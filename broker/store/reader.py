@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final, TypeVar
 
 import orjson
-from sqlalchemy import Connection, Row, Select, and_, bindparam, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, literal, select
 
 from broker.ids import ApprovalId, IntentId, SessionId, TokenHash
 from broker.model import Approval, ApprovalState, IntentRecord, IntentState, Session
@@ -46,14 +46,14 @@ _INTENT_BY_KEY: Final = select(intents).where(
     intents.c.session_id == bindparam("session_id"), intents.c.idempotency_key == bindparam("key")
 )
 _APPROVAL: Final = select(approvals).where(approvals.c.id == bindparam("id"))
-_OVERDUE: Final = (
-    select(approvals)
-    .where(
-        approvals.c.state.in_((ApprovalState.PENDING.value, ApprovalState.APPROVED.value)),
-        approvals.c.expires_at_ns <= bindparam("now_ns"),
-    )
-    .order_by(approvals.c.expires_at_ns)
+_APPROVALS: Final = select(
+    *(column for column in approvals.c if column.name != "preview"), literal("").label("preview")
 )
+"""Of many at once; their previews are the bulk of them, and who looks at many shows none."""
+_OVERDUE: Final = _APPROVALS.where(
+    approvals.c.state.in_((ApprovalState.PENDING.value, ApprovalState.APPROVED.value)),
+    approvals.c.expires_at_ns <= bindparam("now_ns"),
+).order_by(approvals.c.expires_at_ns)
 _CONFIGURATION: Final = select(configurations.c.files).order_by(configurations.c.id.desc()).limit(1)
 _LIVE: Final = select(instances.c.id).where(instances.c.beat_at_ns >= bindparam("since_ns"))
 
@@ -107,12 +107,14 @@ class SqlReader:
         return await self._one(_INTENT_BY_KEY, intent_of, session_id=session_id, key=idempotency_key)
 
     async def intents(
-        self, states: tuple[IntentState, ...], session_id: str = "", limit: int = 500
+        self, states: tuple[IntentState, ...], session_id: str = "", limit: int = 500, *, since_ns: int = 0
     ) -> list[IntentRecord]:
-        """Return intents in one of ``states``, oldest update first; of one session when given."""
+        """Return intents in one of ``states``, oldest update first; of one session, or updated since, when given."""
         wanted = select(intents).where(intents.c.state.in_([state.value for state in states]))
         if session_id:
             wanted = wanted.where(intents.c.session_id == session_id)
+        if since_ns:
+            wanted = wanted.where(intents.c.updated_at_ns >= since_ns)
         return await self._all(_limited(wanted.order_by(intents.c.updated_at_ns, intents.c.id), limit), intent_of)
 
     async def approval(self, approval_id: ApprovalId) -> Approval | None:
@@ -122,8 +124,8 @@ class SqlReader:
     async def approvals(
         self, states: tuple[ApprovalState, ...], *, project: str = "", session_id: str = "", limit: int = 100
     ) -> list[Approval]:
-        """Return approvals in one of ``states`` (empty: any), newest first."""
-        wanted = select(approvals)
+        """Return approvals in one of ``states`` (empty: any), newest first, without their previews."""
+        wanted = _APPROVALS
         if states:
             wanted = wanted.where(approvals.c.state.in_([state.value for state in states]))
         if project:
@@ -134,7 +136,7 @@ class SqlReader:
         return await self._all(_limited(newest_first, limit), approval_of)
 
     async def overdue_approvals(self, now_ns: int, limit: int = 100) -> list[Approval]:
-        """Return PENDING or APPROVED approvals whose time is over, most overdue first."""
+        """Return PENDING or APPROVED approvals whose time is over, most overdue first, without their previews."""
         return await self._all(_limited(_OVERDUE, limit), approval_of, now_ns=now_ns)
 
     async def events(self, wanted: EventFilter) -> list[StoredEvent]:

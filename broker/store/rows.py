@@ -140,6 +140,7 @@ def approval_values(approval: Approval) -> dict[str, Any]:
     values["resources"] = canonical_bytes(approval.resources)
     values["approvers"] = canonical_text(approval.approvers)
     values["context"] = canonical_text(approval.context)
+    values["preview"] = canonical_text(approval.preview)
     return values
 
 
@@ -186,6 +187,8 @@ def approval_of(row: Row[Any]) -> Approval:
         # Empty in rows of before there were levels: every surface would do.
         assurance=Assurance(row.assurance or Assurance.CHAT),
         context=_json(row.context),
+        connection=row.connection,
+        preview=_json(row.preview),
     )
 
 

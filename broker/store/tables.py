@@ -168,6 +168,8 @@ approvals: Final = Table(
     _text("approvers"),
     _text("assurance"),
     _text("context"),
+    _text("connection"),
+    _text("preview"),
     Index("approvals_state", "state", "expires_at_ns"),
     Index("approvals_session", "session_id"),
 )

@@ -26,6 +26,26 @@ async def pinned(url: str, guard: AddressGuard, resolver: AbstractResolver | Non
     host, port = host_and_port(url)
     if _is_numeric(host):
         return ""
+    addresses = sorted(set(await permitted_addresses(host, port, guard, resolver)))
+    return f"{host}:{port}:" + ",".join(f"[{address}]" if ":" in address else address for address in addresses)
+
+
+async def permitted_addresses(
+    host: str, port: int, guard: AddressGuard, resolver: AbstractResolver | None = None
+) -> list[str]:
+    """Return the addresses of a host that the guard permits, the resolver's first choice first.
+
+    Args:
+        host: Of a checked connection; a numeric address is its own, permitted as the operator wrote it.
+        port: Of the connection.
+        guard: As `pinned`.
+        resolver: As `pinned`.
+
+    Raises:
+        NotSentError: the host does not resolve or none of its addresses is permitted.
+    """
+    if _is_numeric(host):
+        return [host]
     judge = AddressGuard([host]) if host == "localhost" else guard
     try:
         found = await GuardedResolver(judge, resolver).resolve(host, port)
@@ -33,8 +53,7 @@ async def pinned(url: str, guard: AddressGuard, resolver: AbstractResolver | Non
         raise NotSentError("the address of the git host is refused by the address guard") from error
     except OSError as error:
         raise NotSentError("the name of the git host does not resolve") from error
-    addresses = sorted({entry["host"] for entry in found})
-    return f"{host}:{port}:" + ",".join(f"[{address}]" if ":" in address else address for address in addresses)
+    return [entry["host"] for entry in found]
 
 
 def _is_numeric(host: str) -> bool:

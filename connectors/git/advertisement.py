@@ -75,17 +75,27 @@ async def read_advertisement(
     url = f"{repository_url}/info/refs?service={service}"
     headers = {"Authorization": authorization, "Accept": "*/*", "User-Agent": "git/2 (ostiary)"}
     async with transport.request("GET", url, headers=headers) as response:
-        request_id = response.headers.get("x-github-request-id", response.headers.get("x-request-id", ""))[:100]
         if response.status != _OK:
-            raise _refusal(response.status, request_id)
+            raise refusal(response.status, response.headers)
         if response.headers.get("content-type", "").partition(";")[0] != f"application/x-{service}-advertisement":
             raise _bad_answer("it is not a smart git host")
-        return _parse(await _bounded_body(response), service, request_id)
+        return parse_advertisement(await _bounded_body(response), service, _request_id(response.headers))
 
 
-def _refusal(status: int, request_id: str) -> UpstreamRefusedError:
+def refusal(status: int, headers: Mapping[str, str]) -> UpstreamRefusedError:
+    """Return the no that an HTTP status of a git host means; the host's own words are not repeated.
+
+    Args:
+        status: Of the answer, anything but 200.
+        headers: Of the answer, lower-case names.
+    """
+    request_id = _request_id(headers)
     code = "redirect" if 300 <= status < 400 else _CODES.get(status, "http-error")  # noqa: PLR2004 - HTTP's classes
     return UpstreamRefusedError(f"{_WORDS[code]} ({status})", code=code, status=status, upstream_request_id=request_id)
+
+
+def _request_id(headers: Mapping[str, str]) -> str:
+    return headers.get("x-github-request-id", headers.get("x-request-id", ""))[:100]
 
 
 def _bad_answer(detail: str) -> UpstreamRefusedError:
@@ -101,7 +111,17 @@ async def _bounded_body(response: UpstreamResponse) -> bytes:
     return bytes(body)
 
 
-def _parse(body: bytes, service: Service, request_id: str) -> Advertisement:
+def parse_advertisement(body: bytes, service: Service, request_id: str) -> Advertisement:
+    """Return what an answer to ``info/refs`` says.
+
+    Args:
+        body: The whole of it, bounded.
+        service: What was asked for.
+        request_id: The host's id of the answer, empty when it gave none.
+
+    Raises:
+        UpstreamRefusedError: it is malformed, reports an error, or is not about SHA-1 objects.
+    """
     packets = _packets(body)
     if next(packets, None) != b"# service=" + service.encode() or next(packets, None) is not None:
         raise _bad_answer("it does not start with the service asked for")

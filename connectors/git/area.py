@@ -25,15 +25,17 @@ class Area:
     Args:
         path: The folder; also the working directory of every git.
         lock: Descriptor that holds the lock.
+        elsewhere: A repository outside that is worked on from here; None for the area's own.
     """
 
     path: Path
     lock: int
+    elsewhere: Path | None = None
 
     @property
     def repository(self) -> Path:
-        """Where the bare repository is made."""
-        return self.path / "repository.git"
+        """The bare repository that git works on."""
+        return self.elsewhere or self.path / "repository.git"
 
     @property
     def home(self) -> Path:

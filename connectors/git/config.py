@@ -10,8 +10,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -99,12 +99,14 @@ class ConfigFile:
     Args:
         path: As the child sees it.
         descriptors: To be handed down.
-        protocol: The one protocol it allows, ``https`` or ``http``.
+        protocol: The one protocol it allows, ``https`` or ``http``; empty for none.
+        environment: More variables for git, which every user of the machine can see.
     """
 
     path: str
     descriptors: tuple[int, ...]
     protocol: str
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def config_text(upstream: Upstream, authorization: str) -> bytes:
@@ -164,6 +166,21 @@ def config_file(
         yield ConfigFile(f"/proc/self/fd/{descriptor}", (descriptor,), protocol)
     finally:
         os.close(descriptor)
+
+
+def local_config(path: Path) -> ConfigFile:
+    """Write the configuration for work that reaches no host and needs no credential, into a file of mode 0600.
+
+    Args:
+        path: The file; it must not exist.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "w", encoding="ascii") as stream:
+        stream.write(_FIXED.format(stall_seconds=0))
+    return ConfigFile(str(path), (), "")
 
 
 def _memory_file() -> int | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import os
 import selectors
 import shutil
@@ -17,7 +18,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,9 @@ _REAP_SECONDS: Final = 0.05
 _BLOCK_BYTES: Final = 512
 # $1: file size in blocks of 512 bytes, $2: address space in KiB (refused by some systems: then there is no such limit).
 _LIMITS: Final = 'umask 077; ulimit -c 0; ulimit -f "$1"; ulimit -v "$2" 2>/dev/null; shift 2; exec "$@"'
+
+_NOT_STARTED: Final = (126, 127)
+"""What a shell says when it cannot become a program; git says neither."""
 
 T = TypeVar("T")
 
@@ -221,6 +225,40 @@ class GitPrograms:
         job = _Job(self, area, config, arguments)
         return await self.in_thread(lambda: job.run(stdin), job.abort)
 
+    async def parse(
+        self,
+        area: Area,
+        config: ConfigFile,
+        arguments: tuple[str, ...],
+        parse: Callable[[Iterator[bytes]], T],
+        *,
+        stdin: bytes | Path | BinaryIO = b"",
+    ) -> tuple[Finished, T]:
+        """Run git and read its output while it comes, so that none of it need be kept.
+
+        Args:
+            area: Where.
+            config: With which configuration.
+            arguments: The subcommand and its arguments.
+            parse: Gets the pieces, in a thread; when it returns before their end, or raises, git is killed.
+            stdin: What it reads: bytes, or a file; one that is open is closed once git has it.
+
+        Returns:
+            How git ended, its output left out, and what ``parse`` returned.
+
+        Raises:
+            GitMissingError: there is no git here.
+            GitTimeoutError: it took too long; it was killed.
+        """
+        job = _Job(self, area, config, arguments)
+        return await self.in_thread(lambda: job.parse(stdin, parse), job.abort)
+
+    def limited(self, limits: ProcessLimits) -> GitPrograms:
+        """Return the same with other limits for each process, in the same threads."""
+        other = copy.copy(self)
+        other.limits = limits
+        return other
+
     async def in_thread(self, call: Callable[[], T], abort: Callable[[], None]) -> T:
         """Run blocking work in a thread of our own; a cancelled caller aborts it and waits until it is over."""
         job = self._threads.submit(call)
@@ -261,13 +299,21 @@ class _Job:
         self._child: Child | None = None
 
     def run(self, stdin: bytes | Path) -> Finished:
+        output = bytearray()
+        finished, _ = self.parse(stdin, lambda pieces: _gather(pieces, output))
+        return Finished(finished.returncode, bytes(output), finished.stderr)
+
+    def parse(self, stdin: bytes | Path | BinaryIO, parse: Callable[[Iterator[bytes]], T]) -> tuple[Finished, T]:
         if not stdin:
-            return self._run(None)
+            return self._parse(None, parse)
+        if not isinstance(stdin, bytes | Path):
+            with stdin:
+                return self._parse(stdin, parse)
         source = stdin if isinstance(stdin, Path) else self._what[0].path / f"stdin-{id(self):x}"
         if isinstance(stdin, bytes):
             source.write_bytes(stdin)
         with source.open("rb") as stream:
-            return self._run(stream)
+            return self._parse(stream, parse)
 
     def abort(self) -> None:
         with self._lock:
@@ -275,23 +321,34 @@ class _Job:
             if self._child is not None:
                 self._child.kill()
 
-    def _run(self, stdin: BinaryIO | None) -> Finished:
+    def _parse(self, stdin: BinaryIO | None, parse: Callable[[Iterator[bytes]], T]) -> tuple[Finished, T]:
         with self._lock:
             if self._aborted:
                 raise GitAbortedError("the call was given up")
             area, config, arguments = self._what
             child = self._child = self._programs.start(area, config, arguments, stdin)
+        if stdin is not None:
+            stdin.close()  # git has its own; whoever writes into a pipe then learns that git is gone
         until = time.monotonic() + self._programs.limits.timeout_seconds
-        output = bytearray()
+        ended = False
         try:
-            while piece := child.read(until - time.monotonic()):
-                output += piece
-                if len(output) > MAX_STDOUT_BYTES:
-                    child.kill()
-                    raise GitTimeoutError("git said more than it may")
+            pieces = iter(lambda: child.read(until - time.monotonic()), b"")
+            result = parse(pieces)
+            ended = next(pieces, None) is None
         finally:
+            if not ended:
+                child.kill()
             status = child.finish()
-        return Finished(status, bytes(output), child.stderr)
+        if status in _NOT_STARTED:
+            raise GitMissingError("git cannot be started on the broker's machine")
+        return Finished(status, b"", child.stderr), result
+
+
+def _gather(pieces: Iterator[bytes], output: bytearray) -> None:
+    for piece in pieces:
+        output += piece
+        if len(output) > MAX_STDOUT_BYTES:
+            raise GitTimeoutError("git said more than it may")
 
 
 def _environment(area: Area, config: ConfigFile, git_folder: Path) -> dict[str, str]:
@@ -312,4 +369,5 @@ def _environment(area: Area, config: ConfigFile, git_folder: Path) -> dict[str, 
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "false",
         "SSH_ASKPASS": "false",
+        **config.environment,
     }

@@ -1,7 +1,6 @@
-"""What can be named on a git host: a repository and what stands below it.
+"""What git moves and can be named: a repository, its branches and its tags.
 
-Branches and tags are what a push moves. Pull requests, issues and workflows are named by the rules of the documents;
-their actions are asked for when a connector for a host's API is there.
+Pull requests, issues and all else an API has are types of the connector of that API.
 """
 
 from __future__ import annotations
@@ -21,19 +20,9 @@ def _words(**more: str) -> Mapping[str, str]:
 
 
 RESOURCE_TYPES: Final = (
-    ResourceType("git/repository", _REPOSITORY, ("git:read",), words=_words()),
+    ResourceType("git/repository", _REPOSITORY, ("git:read", "git:lfs-read", "git:lfs-write"), words=_words()),
     ResourceType(
         "git/branch", f"{_REPOSITORY}/branches/{{branch=**}}", _REF_ACTIONS, words=_words(branch="feature/login")
     ),
     ResourceType("git/tag", f"{_REPOSITORY}/tags/{{tag=**}}", _REF_ACTIONS, words=_words(tag="v1.2.0")),
-    ResourceType(
-        "git/pull-request",
-        f"{_REPOSITORY}/pull-requests/{{number}}",
-        ("git:comment", "git:open-pr", "git:review", "git:merge"),
-        words=_words(number="12"),
-    ),
-    ResourceType("git/issue", f"{_REPOSITORY}/issues/{{number}}", ("git:comment",), words=_words(number="7")),
-    ResourceType(
-        "git/workflow", f"{_REPOSITORY}/workflows/{{workflow}}", ("git:run-workflow",), words=_words(workflow="build")
-    ),
 )

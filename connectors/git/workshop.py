@@ -11,14 +11,15 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from connectors.errors import NotSentError
 from connectors.git.area import Area, make_area, remove_area
-from connectors.git.config import ConfigFile, Upstream, config_file
+from connectors.git.config import ConfigFile
 from connectors.git.process import Child, Finished, GitPrograms
+from connectors.git.remote import Remote
 
 MAX_WORDS: Final = 600
 """Characters of git's or the host's words that go into an error."""
@@ -66,34 +67,35 @@ class Workshop:
 
 @asynccontextmanager
 async def open_workshop(
-    programs: GitPrograms, root: Path | None, upstream: Upstream, authorization: str
+    programs: GitPrograms, root: Path | None, remote: Remote, clean: Callable[[bytes], str]
 ) -> AsyncIterator[Workshop]:
     """Open a workshop for the block.
 
     Args:
         programs: Starts git.
         root: Folder of the working areas; None for the system's temporary folder.
-        upstream: Where to.
-        authorization: Value of the ``Authorization`` header.
+        remote: The repository upstream.
+        clean: Makes words from outside fit for an error.
 
     Raises:
-        NotSentError: the working area cannot be made.
+        NotSentError: the working area cannot be made, or the repository cannot be reached.
     """
     stack = ExitStack()
     try:
         try:
             area = make_area(root)
             stack.callback(remove_area, area)
-            config = stack.enter_context(config_file(upstream, authorization, area.path / "config"))
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise NotSentError("no working area for git could be made") from error
-        shop = Workshop(programs, area, config, upstream.url, Cleaner(authorization))
-        made = await shop.git(*_INIT)
-        if not made.ok:
-            raise NotSentError(f"no working area for git could be made: {shop.clean(made.stderr)}")
-        if upstream.resolve:
-            await _require_pinning(shop)
-        yield shop
+        async with remote.fetch_access(area.path) as access:
+            config = replace(access.config, environment=access.environment)
+            shop = Workshop(programs, area, config, access.url, clean)
+            made = await shop.git(*_INIT)
+            if not made.ok:
+                raise NotSentError(f"no working area for git could be made: {shop.clean(made.stderr)}")
+            if access.pinned:
+                await require_pinning(programs, area, config)
+            yield shop
     finally:
         # In a thread, as an area may be large; a cancelled caller still waits until it is gone.
         await programs.to_the_end(lambda: _closed(stack))
@@ -105,12 +107,16 @@ def _closed(stack: ExitStack) -> None:
         stack.close()
 
 
-async def _require_pinning(shop: Workshop) -> None:
-    """Refuse a git that would pass over ``http.curloptResolve`` and ask the DNS once more by itself."""
-    if shop.programs.version is None:
-        match = _VERSION.match((await shop.git("version")).stdout)
-        shop.programs.version = (int(match[1]), int(match[2])) if match else (0, 0)
-    if shop.programs.version < _PINNING_SINCE:
+async def require_pinning(programs: GitPrograms, area: Area, config: ConfigFile) -> None:
+    """Refuse a git that would pass over ``http.curloptResolve`` and ask the DNS once more by itself.
+
+    Raises:
+        NotSentError: it is older than 2.37.
+    """
+    if programs.version is None:
+        match = _VERSION.match((await programs.run(area, config, ("version",))).stdout)
+        programs.version = (int(match[1]), int(match[2])) if match else (0, 0)
+    if programs.version < _PINNING_SINCE:
         raise NotSentError("git on the broker's machine is too old: it cannot be pinned to an address; 2.37 can")
 
 

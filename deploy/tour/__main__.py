@@ -9,7 +9,8 @@ import time
 from dataclasses import asdict
 
 from deploy.tour.stage import open_stage
-from deploy.tour.story import Step, Story
+from deploy.tour.step import Step
+from deploy.tour.story import Story
 
 _GREEN, _RED, _BOLD, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[1m", "\x1b[0m"
 
@@ -22,7 +23,7 @@ def main(arguments: list[str]) -> int:
     started = time.monotonic()
     steps: list[Step] = []
     if not wanted.json:
-        print("starting S3 (moto, checking signatures), git (http-backend) and Ostiary on loopback …", flush=True)
+        print("starting S3 (moto), git (http-backend), a GitHub emulator and Ostiary on loopback …", flush=True)
     with open_stage() as stage:
         for step in Story(stage).play():
             steps.append(step)

@@ -2,7 +2,8 @@
 
 What cannot be told always leans to the safe side. A fact that is missing, of another kind or malformed makes a rule
 that grants (allow, approval) not apply, and a rule that denies apply. A fact that is a list must satisfy a granting
-rule's condition with every element, and a denying one's with any; an empty list cannot be told.
+rule's condition with every element, and a denying one's with any; an empty list cannot be told, unless the broker
+itself found out that there is nothing in it (`policies.model.KnownItems`).
 
 All conditions of a rule must hold. The end of a rule (``until``) is one more: a rule that grants needs to know that it
 is not reached; a rule that denies stops there, and applies when the time is not known.
@@ -19,15 +20,27 @@ from policies.conditions.facts import TIME, fact_of, flatten_params
 from policies.conditions.moments import written
 from policies.conditions.operators import Op, Test, compile_test, expected
 from policies.errors import quote
-from policies.model import AccessRequest, Condition, Effect, Fact, Rule
+from policies.model import AccessRequest, Condition, Effect, Fact, KnownItems, Rule, Scalar
 
-__all__ = ["MAX_ELEMENTS", "Guard", "compile_guard", "failing_condition", "flatten_params", "has_ended", "why_not"]
+__all__ = [
+    "MAX_ELEMENTS",
+    "MAX_KNOWN",
+    "Guard",
+    "compile_guard",
+    "failing_condition",
+    "flatten_params",
+    "has_ended",
+    "why_not",
+]
 
 Guard = Callable[[AccessRequest], bool]
 """Tells whether a rule applies to a request whose action and resource it matches."""
 
 MAX_ELEMENTS: Final = 128
 """Elements of a list that are looked at; a longer list cannot be told."""
+
+MAX_KNOWN: Final = 500
+"""The same of a list that the broker found out; it names the paths of a push, and a larger push names none."""
 
 _Holds = Callable[[Fact | None, Test, AccessRequest], bool]
 
@@ -94,15 +107,21 @@ def _guard_of(condition: Condition, effect: Effect) -> Guard:
 def _for_every(fact: Fact | None, test: Test, request: AccessRequest) -> bool:
     """Tell whether a condition surely holds, for all there is: what a grant needs."""
     if isinstance(fact, tuple):
-        return 0 < len(fact) <= MAX_ELEMENTS and all(test(item, request) is True for item in fact)
+        return 0 < len(fact) <= _most(fact) and all(test(item, request) is True for item in fact)
     return fact is not None and test(fact, request) is True
 
 
 def _for_any(fact: Fact | None, test: Test, request: AccessRequest) -> bool:
     """Tell whether a condition may hold, for anything there is: what suffices for a denial."""
+    if isinstance(fact, KnownItems) and not fact:
+        return False
     if isinstance(fact, tuple):
-        return not 0 < len(fact) <= MAX_ELEMENTS or any(test(item, request) is not False for item in fact)
+        return not 0 < len(fact) <= _most(fact) or any(test(item, request) is not False for item in fact)
     return fact is None or test(fact, request) is not False
+
+
+def _most(fact: tuple[Scalar, ...]) -> int:
+    return MAX_KNOWN if isinstance(fact, KnownItems) else MAX_ELEMENTS
 
 
 def _found(condition: Condition, request: AccessRequest) -> str:

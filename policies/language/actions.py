@@ -1,7 +1,8 @@
 """Names of actions in rules: one spelling each, checked against what the connectors offer.
 
 An action is ``service:Operation``. ``aws:ecs:UpdateService`` is another spelling of ``ecs:UpdateService``. In a rule
-the operation may hold wildcards, the service is written out or is ``*``; ``*`` alone is every action.
+the operation may hold wildcards, the service is written out or is ``*``; ``*`` alone is every action. A dot, as in
+``github:pulls.merge``, is a character like a letter, not a separator: a wildcard runs over it.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ _TYPED_OFF: Final = 6
 """Characters by which a mistyped action may differ in length from the one that was meant."""
 
 _ALIAS: Final = "aws:"
-_PATTERN: Final = re.compile(r"(?P<service>\*|[a-z][a-z0-9-]*):(?P<operation>[A-Za-z0-9*][A-Za-z0-9*-]*)")
-_CANONICAL: Final = re.compile(r"[a-z][a-z0-9-]*:[A-Za-z][A-Za-z0-9-]*")
+_PATTERN: Final = re.compile(r"(?P<service>\*|[a-z][a-z0-9-]*):(?P<operation>[A-Za-z0-9*][A-Za-z0-9*.-]*)")
+_CANONICAL: Final = re.compile(r"[a-z][a-z0-9-]*:[A-Za-z][A-Za-z0-9.-]*")
 
 
 class KnownActions(frozenset[str]):

@@ -22,8 +22,8 @@ from policies.resources.templates import Kind, Part, Shape
 
 _SYNTAX: Final = re.compile(r"[\^$\\.*+?()\[\]{}|/]")
 _SERVICE: Final = "[a-z][a-z0-9-]*"
-_OPERATION: Final = "[A-Za-z0-9*][A-Za-z0-9*-]*"
-_STARRED: Final = r"(?!-)[A-Za-z0-9-]*\*[A-Za-z0-9*-]*"
+_OPERATION: Final = "[A-Za-z0-9*][A-Za-z0-9*.-]*"
+_STARRED: Final = r"(?![.-])[A-Za-z0-9.-]*\*[A-Za-z0-9*.-]*"
 _VISIBLE: Final = r"[^\s\u0000-\u001f\u007f-\u00a0\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
 """A character of a resource; the loader refuses more of those nobody sees."""
 _ANY_RESOURCE: Final = r"\S+"

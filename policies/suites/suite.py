@@ -48,7 +48,7 @@ _TEST: Final = (
     "name", "agent", "agents", "action", "actions", "resource", "resources", "returns_secrets", "project", "context",
     "uses", "now", "expect", "rule",
 )  # fmt: skip
-_ACTION: Final = re.compile(r"(aws:)?[a-z][a-z0-9-]*:[A-Za-z][A-Za-z0-9]*")
+_ACTION: Final = re.compile(r"(aws:)?[a-z][a-z0-9-]*:[A-Za-z][A-Za-z0-9.-]*")
 _RESOURCE: Final = re.compile(r".+")
 _EXPECTED: Final = {
     "agent": "the name of one agent",

@@ -76,7 +76,7 @@ def test_every_operation_is_documented_by_its_connector() -> None:
         assert [action for action in connector.operations if f"`{action}`" not in text] == [], name
 
 
-@pytest.mark.parametrize("name", ["up", "tour", "test", "bench", "setup", "catalogue", "lock"])
+@pytest.mark.parametrize("name", ["up", "tour", "test", "bench", "setup", "catalogue", "github-catalogue", "lock"])
 def test_every_command_of_the_bootstrap_is_documented(name: str) -> None:
     assert missing(PAGES["bootstrap"], [f"python3 deploy/bootstrap.py {name}"]) == []
 

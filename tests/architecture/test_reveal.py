@@ -13,13 +13,16 @@ MAY_REVEAL = {
     "vault/aws.py": "hands the key to botocore, in the vault's process, for a call of STS",
     "vault/client.py": "sends what a person typed to the vault process",
     "vault/credential.py": "packs a credential to be sealed",
+    "vault/issuers/github_app.py": "signs as an app, and makes the header of a minted token or its revocation",
     "vault/issuers/static.py": "builds the header that is lent",
     "vault/operations.py": "puts a lent header or a derived secret on the socket",
     "vault/rotation/model.py": "packs a key that is not in use yet to be sealed, and to be looked for in results",
     "vault/service.py": "derives the root key from the passphrase",
+    "vault/ssh.py": "signs a user authentication of ssh",
     "vault/sigv4.py": "derives the signing key",
     "connectors/aws/wire.py": "sends the session token of a temporary credential; the key stays in the vault",
     "connectors/aws/wire_in/sigv4.py": "checks a signature made with an agent's own key, which opens nothing upstream",
+    "connectors/github/sending.py": "sends the lent header with a request",
     "connectors/git/connector.py": "hands the lent header to git, outside argv and environment",
 }
 """Files that may call `reveal`, and what for; add one only after thinking about every copy it makes."""

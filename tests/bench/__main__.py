@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import aws_door, aws_large, aws_plans, aws_resolve, aws_roundtrip, ledger, policy
+from tests.bench import aws_door, aws_large, aws_plans, aws_resolve, aws_roundtrip, git, ledger, policy
 
 _SUITES = {
     "policy": policy.measure,
@@ -22,6 +22,7 @@ _SUITES = {
     "aws_plans": aws_plans.measure,
     "aws_resolve": aws_resolve.measure,
     "aws_roundtrip": aws_roundtrip.measure,
+    "git": git.measure,
 }
 _RESULTS = Path("bench-results.json")
 

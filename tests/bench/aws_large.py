@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.bench import s3
+from tests.bench.memory import Memory, bounded
 from tests.bench.timing import Result, median, ratio
 from tests.bench.upstream import LARGE_BYTES
 
@@ -24,7 +25,7 @@ def measure() -> list[Result]:
     with s3.bench() as bench, tempfile.NamedTemporaryFile(prefix="ost-bench-") as file:
         _fill(Path(file.name))
         direct, door = bench.direct(), bench.door()
-        process = _Memory(bench.up.pid_of("api"))
+        process = Memory(bench.up.pid_of("api"))
         results = []
         for name, act in (("down", _download), ("up", lambda client: _upload(client, Path(file.name)))):
             _warm(door)
@@ -40,34 +41,9 @@ def measure() -> list[Result]:
                 Result(f"512 MiB {name}, through the door", LARGE_BYTES / _MIB / median(ours), "MiB/s"),
                 ratio(f"512 MiB {name}: door versus direct", median(keys) / median(ours), at_least=_THROUGHPUT),
                 ratio(f"512 MiB {name}: door versus direct, minima", min(keys) / min(ours)),
-                _bounded(f"512 MiB {name}: memory of the api, more", growth),
+                bounded(f"512 MiB {name}: memory of the api, more", growth, _GROWTH_MIB),
             ]
         return results
-
-
-def _bounded(name: str, growth: float) -> Result:
-    return Result(name, growth, "MiB", f"<= {_GROWTH_MIB:g}", growth <= _GROWTH_MIB)
-
-
-class _Memory:
-    """Resident memory of a process, proc_pid_status(5).
-
-    Args:
-        pid: Of the process.
-    """
-
-    def __init__(self, pid: int) -> None:
-        self._folder = Path(f"/proc/{pid}")
-
-    def reset(self) -> int:
-        """Let the peak begin again at what is resident now; return that, in bytes."""
-        (self._folder / "clear_refs").write_text("5")
-        return self.peak()
-
-    def peak(self) -> int:
-        """Return the most that was resident since the last reset, in bytes."""
-        lines = (self._folder / "status").read_text().splitlines()
-        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM:"))
 
 
 def _fill(path: Path) -> None:

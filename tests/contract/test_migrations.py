@@ -92,6 +92,7 @@ async def test_rows_of_the_first_release_keep_their_meaning(old_database: Databa
     asked = await reader.approval(ApprovalId("apr_old"))
     assert asked is not None
     assert (asked.resources, asked.approvers, asked.assurance, asked.context) == (("r",), (), Assurance.CHAT, {})
+    assert (asked.connection, asked.preview) == ("", {})
     assert await reader.live_instances(7) == {"ins_old"}
     async with running(old_database) as ledger:
         await ledger.commit(change(move_approval(asked, ApprovalState.APPROVED)))

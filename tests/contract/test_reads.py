@@ -114,6 +114,16 @@ async def test_terms_and_facts_of_an_approval_come_back(database: Database) -> N
     assert await SqlReader(database).approval(asked.id) == asked
 
 
+async def test_the_preview_of_an_approval_comes_back_alone_and_not_among_many(database: Database) -> None:
+    asked = approval(connection="code", preview={"kind": "git.push", "refs": [{"ref": "a\0\x1b"}]})
+    async with running(database) as ledger:
+        await ledger.commit(change(insert_approval(asked)))
+    reader = SqlReader(database)
+    assert await reader.approval(asked.id) == asked
+    without = replace(asked, preview={})
+    assert await reader.approvals(()) == await reader.overdue_approvals(FAR_NS) == [without]
+
+
 async def test_intents_are_listed_by_state_oldest_change_first(database: Database) -> None:
     records = [intent(f"int_{number}", updated_at_ns=100 - number) for number in range(5)]
     records[4] = replace(records[4], state=IntentState.SUCCEEDED, session_id=SessionId("ses_2"))

@@ -16,7 +16,7 @@ with atheris.instrument_imports(include=["policies"]):
     from policies.model import AccessRequest, Effect, PolicySet, PolicyVersion, Requirement, Rule, Span
     from policies.patterns.pattern import compile_pattern
 
-ALPHABET = "ab/:*-"
+ALPHABET = "ab/:*-."
 
 
 def obviously(pattern: str, text: str) -> bool:

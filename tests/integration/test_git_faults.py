@@ -21,7 +21,7 @@ from tests.parts.git_server import Fault, GitServer, git_server
 def bench(tmp_path: Path) -> Iterator[Bench]:
     with git_bench(tmp_path) as made:
         yield made
-        assert list(made.areas.glob("*")) == [], "a working area was left behind"
+        assert made.left_behind == [], "a working area was left behind"
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ async def test_a_branch_that_moves_in_the_last_moment_is_not_overwritten(
     hook.write_text(
         "#!/bin/sh\nunset GIT_QUARANTINE_PATH\nread -r old new ref\n" + f'exec git update-ref "$ref" {main} "$old"\n'
     )
-    assert await refusal(bench, bundle=bundle) == "rejected"
+    assert await refusal(bench, bundle=bundle) == "stale"
     assert server.refs(REPO)["refs/heads/feature/x"] == main != new
 
 
@@ -82,8 +82,8 @@ async def test_a_host_that_hangs_runs_into_the_deadline_and_is_unknown(
 ) -> None:
     agent.commit("feature/x")
     server.fault = Fault.HANG
-    bench.limits = ProcessLimits(timeout_seconds=3.0, stall_seconds=60)
-    with pytest.raises(OutcomeUnknownError, match="git took too long"):
+    bench.answer_seconds = 2.0
+    with pytest.raises(OutcomeUnknownError):
         await bench.run("git:push", bundle=agent.bundle("origin/main..feature/x"))
 
 
@@ -91,11 +91,10 @@ async def test_a_host_that_hangs_runs_into_the_deadline_and_is_unknown(
 async def test_no_process_shows_the_credential_and_cancelling_ends_them_all(
     bench: Bench, agent: Agent, server: GitServer
 ) -> None:
-    agent.commit("feature/x")
-    server.fault = Fault.HANG
-    task = asyncio.create_task(bench.run("git:push", bundle=agent.bundle("origin/main..feature/x")))
+    server.fault = Fault.HANG_FETCH
+    task = asyncio.create_task(bench.run("git:read", what="bundle"))
     assert await asyncio.to_thread(server.arrived.wait, 20)
-    area = str(next(bench.areas.iterdir()))
+    area = str(bench.left_behind[0])
     shown = _processes_of(area)
     assert any("remote-http" in text for text in shown.values()), "git's helper must be among the processes"
     secrets = [bench.token, bench.header(), bench.header().partition(" ")[2]]
@@ -130,9 +129,9 @@ async def test_a_host_that_does_not_listen_gets_nothing(bench: Bench, agent: Age
 async def test_a_deadline_before_the_push_means_nothing_was_sent(bench: Bench, agent: Agent, server: GitServer) -> None:
     agent.commit("feature/x")
     bench.limits = ProcessLimits(timeout_seconds=0.0)
-    with pytest.raises(NotSentError, match="git took too long"):
+    with pytest.raises(NotSentError):
         await bench.run("git:push", bundle=agent.bundle("origin/main..feature/x"))
-    assert not [request for request in server.seen if request.method == "POST"]
+    assert not [request for request in server.seen if request.path.endswith("receive-pack")]
 
 
 async def test_a_host_that_is_no_git_host_is_told_from_one(bench: Bench) -> None:

@@ -22,6 +22,8 @@ from tests.parts.git_server import GitServer, git_server
 from tests.unit.connectors.test_transport_guard import ScriptedDns
 from vault.model import CredentialKind, CredentialRef
 
+pytestmark = pytest.mark.req("A3")
+
 NAME = "forge.test"
 
 
@@ -67,11 +69,12 @@ async def test_git_goes_to_the_address_the_guard_permitted_without_asking_the_dn
     assert {request.user for request in forge.server.seen} == {"bot"}
 
 
-async def test_a_name_that_leads_inside_is_refused_before_anything_is_sent(forge: Forge) -> None:
+async def test_a_name_that_leads_inside_is_refused_to_git_itself_before_it_sends_anything(forge: Forge) -> None:
+    # The transport, with a guard of its own that permits the name, has read the refs; git is what must not go there.
     machine = Machine(ca_file=forge.certificate, resolver=ScriptedDns(["127.0.0.1"]))
     with pytest.raises(NotSentError, match="address guard"):
         await read(forge, machine, AddressGuard())
-    assert forge.server.seen == []
+    assert [request.path for request in forge.server.seen] == ["/acme/app.git/info/refs?service=git-upload-pack"]
 
 
 async def test_a_certificate_nobody_vouches_for_is_refused_by_git(forge: Forge, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ ABSENT = "0" * 40
 def bench(tmp_path: Path) -> Iterator[Bench]:
     with git_bench(tmp_path) as made:
         yield made
-        assert list(made.areas.glob("*")) == [], "a working area was left behind"
+        assert made.left_behind == [], "a working area was left behind"
 
 
 @pytest.fixture
@@ -100,23 +100,61 @@ async def test_several_refs_move_together_or_not_at_all(bench: Bench, agent: Age
     assert "refs/heads/feature/two" not in server.refs(REPO)
 
 
-async def test_an_annotated_tag_is_pushed_and_never_moved(bench: Bench, agent: Agent, server: GitServer) -> None:
+def needed(bench: Bench) -> list[str]:
+    return [each.action for each in bench.plans[-1].requirements]
+
+
+async def test_an_annotated_tag_is_pushed_and_moving_it_is_by_force(
+    bench: Bench, agent: Agent, server: GitServer
+) -> None:
     agent.commit("feature/x")
     agent.git("tag", "--annotate", "--message", "one", "v1")
     await bench.run("git:push", bundle=agent.bundle("origin/main..v1"))
     assert server.refs(REPO)["refs/tags/v1"] == agent.git("rev-parse", "v1")
     agent.git("tag", "--force", "--annotate", "--message", "two", "v1")
-    assert await refusal(bench, bundle=agent.bundle("origin/main..v1")) == "already-exists"
+    assert needed(bench) == ["git:push"]
+    await bench.run("git:push", bundle=agent.bundle("origin/main..v1"))
+    assert needed(bench) == ["git:force-push"]
+    assert server.refs(REPO)["refs/tags/v1"] == agent.git("rev-parse", "v1")
 
 
-async def test_a_push_that_is_no_fast_forward_is_refused(bench: Bench, agent: Agent, server: GitServer) -> None:
+async def test_a_push_that_is_no_fast_forward_is_one_by_force(bench: Bench, agent: Agent, server: GitServer) -> None:
     old = agent.commit("feature/x", text="mine\n")
     agent.git("push", "--quiet", str(server.path(REPO)), "feature/x")
     agent.commit("feature/x", text="other\n")
     bundle = agent.bundle("origin/main..feature/x")
-    assert await refusal(bench, bundle=bundle) == "non-fast-forward"
-    assert await refusal(bench, bundle=bundle, expected={"refs/heads/feature/x": old}) == "non-fast-forward"
-    assert server.refs(REPO)["refs/heads/feature/x"] == old
+    assert await refusal(bench, bundle=bundle, expected={"refs/heads/feature/x": ABSENT}) == "stale"
+    result = await bench.run("git:push", bundle=bundle, expected={"refs/heads/feature/x": old})
+    assert needed(bench) == ["git:force-push"]
+    assert (result.data["refs"][0]["old"], result.data["refs"][0]["status"]) == (old, "forced")
+    assert server.refs(REPO)["refs/heads/feature/x"] == agent.git("rev-parse", "feature/x")
+
+
+async def test_refs_are_deleted_without_a_pack(bench: Bench, agent: Agent, server: GitServer) -> None:
+    old = agent.commit("feature/x")
+    agent.git("push", "--quiet", str(server.path(REPO)), "feature/x")
+    update = {"ref": "refs/heads/feature/x", "old": old, "new": ABSENT}
+    result = await bench.run("git:push", updates=[update])
+    assert needed(bench) == ["git:delete-ref"]
+    assert result.data["refs"][0] == {"name": update["ref"], "old": old, "new": None, "status": "deleted"}
+    assert "refs/heads/feature/x" not in server.refs(REPO)
+
+
+async def test_a_ref_that_moves_between_the_judgement_and_the_push_is_stale(
+    bench: Bench, agent: Agent, server: GitServer
+) -> None:
+    agent.commit("feature/x")
+    bundle = agent.bundle("origin/main..feature/x")
+    other = agent.commit("feature/y", text="other\n")
+    agent.git("push", "--quiet", str(server.path(REPO)), "feature/y")
+    bench.before_sending = lambda: agent.git("push", "--quiet", str(server.path(REPO)), "feature/y:feature/x")
+    assert await refusal(bench, bundle=bundle) == "stale"
+    assert server.refs(REPO)["refs/heads/feature/x"] == other
+
+
+async def test_a_new_ref_that_differs_from_another_in_case_only_is_refused(bench: Bench, agent: Agent) -> None:
+    agent.commit("Main")
+    assert await refusal(bench, bundle=agent.bundle("origin/main..Main")) == "look-alike"
 
 
 async def test_an_expectation_that_does_not_hold_is_stale(bench: Bench, agent: Agent, server: GitServer) -> None:
@@ -154,10 +192,10 @@ async def test_a_repository_that_is_not_there_is_not_found(bench: Bench) -> None
     assert (caught.value.code, caught.value.status) == ("not-found", 404)
 
 
-async def test_commits_the_repository_does_not_have_are_a_missing_prerequisite(bench: Bench, agent: Agent) -> None:
+async def test_commits_the_repository_does_not_have_leave_the_pack_broken(bench: Bench, agent: Agent) -> None:
     agent.commit("secret/base")
     agent.commit("feature/x", "secret/base", "more\n")
-    assert await refusal(bench, bundle=agent.bundle("secret/base..feature/x")) == "missing-prerequisite"
+    assert await refusal(bench, bundle=agent.bundle("secret/base..feature/x")) == "bad-pack"
 
 
 async def test_a_pack_with_missing_objects_is_refused_before_anything_is_sent(
@@ -165,7 +203,7 @@ async def test_a_pack_with_missing_objects_is_refused_before_anything_is_sent(
 ) -> None:
     commit = agent.commit("feature/x")
     assert await refusal(bench, bundle=agent.forged({"refs/heads/feature/x": commit}, [commit])) == "bad-pack"
-    assert not [request for request in server.seen if request.method == "POST"]
+    assert not [request for request in server.seen if request.path.endswith("receive-pack")]
 
 
 async def test_a_tree_that_would_write_into_git_folders_is_caught_by_fsck(bench: Bench, agent: Agent) -> None:
@@ -180,4 +218,4 @@ async def test_a_branch_cannot_point_to_something_that_is_no_commit(bench: Bench
     blob = agent.store("hash-object", "-w", "--stdin", text=b"just a file\n")
     assert await refusal(bench, bundle=agent.forged({"refs/heads/feature/x": blob}, [blob])) == "not-a-commit"
     other = "1" * 40
-    assert await refusal(bench, bundle=agent.forged({"refs/tags/v1": other}, [blob])) == "not-a-commit"
+    assert await refusal(bench, bundle=agent.forged({"refs/tags/v1": other}, [blob])) == "missing-objects"

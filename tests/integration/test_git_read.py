@@ -12,12 +12,14 @@ from connectors.errors import UpstreamRefusedError
 from tests.parts.git_bench import REPO, Agent, Bench, git_bench
 from tests.parts.git_server import GitServer
 
+pytestmark = pytest.mark.req("A3")
+
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     with git_bench(tmp_path) as made:
         yield made
-        assert list(made.areas.glob("*")) == [], "a working area was left behind"
+        assert made.left_behind == [], "a working area was left behind"
 
 
 @pytest.fixture

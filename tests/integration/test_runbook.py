@@ -14,10 +14,14 @@ import pytest
 import typer.main
 
 from broker.cli import app, load
+from broker.config.loader import load_configuration
 from broker.settings import Settings
+from connectors.registry import build_connectors
 from deploy import commands as bootstrap
 from tests.architecture.tree import files
+from tests.parts.github import new_app_key
 from tests.parts.page import Terminal, blocks, section
+from tests.parts.ssh_git import private_key
 from tests.parts.up import ROOT, Up, data_folder, eventually
 
 PAGE = (ROOT / "deploy" / "README.md").read_text("utf-8")
@@ -56,6 +60,15 @@ class _EveryStatus(urllib.request.HTTPErrorProcessor):
         return response
 
 
+def fields_for(line: str, folder: Path) -> str:
+    """What is typed when a command asks for a credential; nothing for any other."""
+    if not re.search(r"vault (put|rotate) ", line):
+        return ""
+    if "--kind github-app" in line:
+        return json.dumps({"app_id": "4242", "private_key": new_app_key()})
+    return json.dumps({"private_key": private_key(folder, "ed25519")}) if "--kind ssh" in line else AWS_KEY
+
+
 class Operator:
     """Types the page's lines; what systemd would do is done to the house."""
 
@@ -73,8 +86,7 @@ class Operator:
             self.before[line]()
             eventually(lambda: ready(self.house)["ready"] if "start" in line else True)
             return
-        typed = AWS_KEY if re.search(r"vault (put|rotate) ", line) else ""
-        self.said[line] = self.shell.type(line, typed)
+        self.said[line] = self.shell.type(line, fields_for(line, self.house.folder))
 
 
 @pytest.mark.req("O1", "V1", "S2", "E1", "E2", "E3")
@@ -178,6 +190,18 @@ def test_the_metrics_and_checks_the_page_watches_are_shown(house: Up) -> None:
     assert set(ready(house)["checks"]) == {"ledger", "vault", "store", "queue"}
 
 
+@pytest.mark.req("A3", "A4", "V1")
+def test_the_connections_the_page_shows_are_valid(tmp_path: Path) -> None:
+    shown = [block.text for block in blocks(section(PAGE, "Git hosts and GitHub")) if block.kind == "yaml"]
+    assert len(shown) == 2
+    for text in shown:
+        (tmp_path / "ostiary.yaml").write_text(f"version: 1\n{text}")
+        found = load_configuration(tmp_path, build_connectors())
+        assert {"code": "git", "hub": "github"}.items() >= {
+            name: each.connector for name, each in found.connections.items()
+        }.items()
+
+
 def test_the_settings_have_the_defaults_the_page_gives() -> None:
     rows = re.findall(r"^\| `OSTIARY_(\w+)` \| ([^|]+) \|", section(PAGE, "Settings"), re.MULTILINE)
     assert {name.lower() for name, _ in rows} == set(Settings.model_fields)
@@ -221,7 +245,7 @@ def known(line: str) -> bool:
 
 
 def test_the_bootstraps_commands_are_the_ones_on_the_page() -> None:
-    named = set(re.findall(r"python3 deploy/bootstrap\.py (\w+)", PAGE))
+    named = set(re.findall(r"python3 deploy/bootstrap\.py ([\w-]+)", PAGE))
     assert named == bootstrap._NAMES
 
 

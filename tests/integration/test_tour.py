@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from deploy.tour.story import DENIED, PENDING
+from deploy.tour.code import REJECTED
+from deploy.tour.story import DENIED
 from tests.parts.up import ROOT
 
 PLANTED = "wJalrXUtnFEMIK7MDENGbPxRfiCYPLANTEDKEY"
 STEPS = [
-    "session", "no-keys", "s3-read", "s3-delete", "git-clone", "push-feature", "push-main", "approve", "landed",
-    "replay", "audit-verify",
+    "session", "no-keys", "s3-read", "s3-delete", "git-clone", "push-feature", "push-force", "push-delete", "push-main",
+    "approve", "landed", "pr-open", "pr-merge", "pr-merged", "replay", "audit-verify",
 ]  # fmt: skip
 
 
@@ -33,7 +34,7 @@ def processes_naming(text: str) -> list[str]:
     return found
 
 
-@pytest.mark.req("A1", "A3", "P2", "H1", "H3", "O1", "E1", "E2", "S1", "V1")
+@pytest.mark.req("A1", "A3", "A4", "P2", "H1", "H2", "H3", "O1", "E1", "E2", "S1", "V1")
 def test_the_tour_goes_as_it_is_told_and_leaves_nothing_behind(short_tmp: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "deploy.tour", "--json"],
@@ -60,9 +61,17 @@ def test_the_tour_goes_as_it_is_told_and_leaves_nothing_behind(short_tmp: Path) 
     held = {"HOME", "OSTIARY_TOKEN", "OSTIARY_URL", "PATH", "PYTHONPATH"}
     assert facts["no-keys"] == {"variables": sorted(held), "keys_found": 0}
     assert (facts["s3-delete"]["exit"], facts["s3-delete"]["objects_left"]) == (DENIED, 1)
-    assert facts["push-main"]["exit"] == PENDING
+    assert (facts["git-clone"]["commits"], facts["git-clone"]["keys_found"]) == (1, 0)
+    for name, verb in (("push-force", "force-push"), ("push-delete", "delete-ref")):
+        assert facts[name]["exit"] == REJECTED
+        assert any(f"remote: ostiary: policy denies `git:{verb}`" in line for line in facts[name]["told"]), name
+    assert facts["push-main"]["exit"] == REJECTED
     assert facts["approve"]["self_approval_exit"] == DENIED
-    assert facts["landed"]["head"] == facts["push-main"]["head"]
+    assert "+version = 1.2" in facts["approve"]["page"]
+    assert (facts["landed"]["head"], facts["landed"]["state"]) == (facts["push-main"]["head"], "succeeded")
+    assert facts["landed"]["told"] == "Everything up-to-date"
+    assert facts["pr-merge"]["merged"] is False
+    assert (facts["pr-merged"]["merged"], facts["pr-merged"]["head"]) == (True, facts["pr-open"]["head"])
     assert PLANTED not in done.stdout
     assert list(short_tmp.iterdir()) == []
     assert processes_naming(str(short_tmp)) == []

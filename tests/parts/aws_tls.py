@@ -24,7 +24,12 @@ def tls_terminator(port: int, certificate: Path) -> Iterator[str]:
 
     async def serve(outer_reader: asyncio.StreamReader, outer_writer: asyncio.StreamWriter) -> None:
         inner_reader, inner_writer = await asyncio.open_connection(_ADDRESS, port)
-        await asyncio.gather(_pump(outer_reader, inner_writer), _pump(inner_reader, outer_writer))
+        try:
+            await asyncio.gather(_pump(outer_reader, inner_writer), _pump(inner_reader, outer_writer))
+        except asyncio.CancelledError:  # a connection that was kept for more requests
+            for writer in (outer_writer, inner_writer):
+                writer.transport.abort()
+            raise
 
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)

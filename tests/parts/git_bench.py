@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from connectors.base import CallResult, Connection, JsonObject
+from connectors.base import CallResult, Connection, JsonObject, Plan, UploadStream
 from connectors.git.connector import GitConnector, Machine
 from connectors.git.process import ProcessLimits
 from connectors.guard import AddressGuard
-from connectors.transport import HttpTransport
+from connectors.inspection import Evidence, Inquiry
+from connectors.transport import HttpTransport, Timeouts
 from tests.fakes import FakeLease
 from tests.parts.git_server import GitServer, git_server
 from vault.model import CredentialKind, CredentialRef
@@ -76,6 +78,13 @@ class Agent:
         return base64.b64encode(path.read_bytes()).decode()
 
 
+class NoSecrets:
+    """A masker of a vault that holds none."""
+
+    async def scrub(self, data: bytes) -> tuple[bytes, int]:
+        return data, 0
+
+
 class Bench:
     """A connector with all it needs, towards one server."""
 
@@ -86,6 +95,17 @@ class Bench:
         self.token = server.rw_token
         self.scheme = CredentialKind.BASIC
         self.url = server.url
+        self.options: dict[str, object] = {}
+        self.answer_seconds = 20.0
+        self.upload: UploadStream | None = None
+        self.before_sending: Callable[[], object] | None = None
+        self.plans: list[Plan] = []
+        self.evidence: list[Evidence] = []
+
+    @property
+    def left_behind(self) -> list[Path]:
+        """Areas that were not removed; mirrors are meant to stay."""
+        return [path for path in self.areas.glob("*") if path.name != "mirrors"]
 
     def header(self) -> str:
         if self.scheme is CredentialKind.BEARER:
@@ -105,17 +125,35 @@ class Bench:
 
     @asynccontextmanager
     async def transport(self) -> AsyncIterator[HttpTransport]:
-        transport = HttpTransport(AddressGuard(["127.0.0.1"]))
+        transport = HttpTransport(
+            AddressGuard(["127.0.0.1"]), timeouts=Timeouts(answer=self.answer_seconds, read=self.answer_seconds)
+        )
         try:
             yield transport
         finally:
             await transport.aclose()
 
     async def execute(self, transport: HttpTransport, action: str, params: dict[str, object]) -> CallResult:
-        connector = GitConnector(machine=Machine(areas=self.areas, limits=self.limits))
-        connection = Connection("forge", "git", CredentialRef("git/acme"), {"url": self.url})
-        plan = connector.plan(action, {"repo": REPO, **params}, connection)
-        return await connector.execute(plan, connection, FakeLease("bot", self.header(), self.scheme), transport)
+        """Do what the broker does for an intent, without asking anybody."""
+        connector = GitConnector(machine=Machine(folder=self.areas, limits=self.limits))
+        connection = Connection("forge", "git", CredentialRef("git/acme"), {"url": self.url, **self.options})
+        lease = FakeLease("bot", self.header(), self.scheme)
+        named = {"repo": REPO, **params}
+        if not connector.inspects(action):
+            return await connector.execute(connector.plan(action, named, connection), connection, lease, transport)
+        answers = []
+        for ask in connector.asks(action, named, connection):
+            read = connector.plan(ask.action, ask.params, connection)
+            answers.append((await connector.execute(read, connection, lease, transport)).data)
+        inquiry = Inquiry(tuple(answers), NoSecrets(), self.upload)
+        async with connector.inspect(action, named, connection, inquiry) as evidence:
+            plan = connector.plan_on(action, evidence.params or named, connection, evidence.found)
+            self.plans.append(plan)
+            self.evidence.append(evidence)
+            if self.before_sending is not None:
+                self.before_sending()
+            plan = replace(plan, stream=evidence.upload)
+            return await connector.execute(plan, connection, lease, transport)
 
 
 @contextmanager

@@ -47,6 +47,10 @@ class Fault(StrEnum):
     """Carry the push out, then cut the connection instead of answering."""
     HANG = "hang"
     """Read the whole upload and say nothing until `GitServer.release` is set, then cut."""
+    HANG_AFTER = "hang_after"
+    """Carry the push out, then say nothing until `GitServer.release` is set, and cut."""
+    HANG_FETCH = "hang_fetch"
+    """As `HANG`, for a request of a fetch."""
     REDIRECT = "redirect"
     """Answer every request with a redirect to `GitServer.redirect_to`."""
 
@@ -203,7 +207,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self, body: IO[bytes], size: int, user: str) -> None:
         pushing = self.command == "POST" and self.path.endswith("/git-receive-pack") and size > _PROBE_BYTES
-        if pushing and self.host.fault is Fault.HANG:
+        fetching = self.command == "POST" and self.path.endswith("/git-upload-pack")
+        if self.host.fault is (Fault.HANG if pushing else Fault.HANG_FETCH if fetching else None):
             self.host.arrived.set()
             self.host.release.wait()
             return
@@ -217,6 +222,12 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             if pushing and self.host.fault is Fault.CUT_AFTER:
                 backend.stdout.read()
+                return
+            if pushing and self.host.fault is Fault.HANG_AFTER:
+                backend.stdout.read()
+                backend.wait()
+                self.host.arrived.set()
+                self.host.release.wait()
                 return
             try:
                 self._copy(backend.stdout)

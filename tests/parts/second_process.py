@@ -18,7 +18,7 @@ from broker.store.reader import SqlReader
 from connectors.base import Connector
 from tests.fakes import FakeTransport
 from tests.house import House, PaperVault
-from vault.model import CredentialRef, Lease, MintRequest
+from vault.model import CredentialRef, Lease, Mint
 
 
 class SteppedVault(PaperVault):
@@ -30,7 +30,7 @@ class SteppedVault(PaperVault):
 
     @asynccontextmanager
     async def lease(
-        self, credential: CredentialRef, *, host: str, purpose: str, mint: MintRequest | None = None, holder: str = ""
+        self, credential: CredentialRef, *, host: str, purpose: str, mint: Mint | None = None, holder: str = ""
     ) -> AsyncGenerator[Lease, None]:
         if self._process.dies_before_calls:
             await self._process.die()
@@ -65,7 +65,7 @@ class SecondProcess:
             Foundation(
                 settings=settings, clock=house.clock, instance_id=name, connectors=connectors, load=load,
                 apply=lambda _fresh: None, reader=SqlReader(self._database), outputs=house.outputs, ledger=self.ledger,
-                leases=vault, scrubber=vault, keeper=vault, keys=vault, vault=vault,
+                leases=vault, scrubber=vault, keeper=vault, keys=vault, minted=vault, vault=vault,
                 transport=FakeTransport(), queue=house.queue,
             ),
             load(),

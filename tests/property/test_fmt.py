@@ -17,7 +17,7 @@ from policies.language.loader import load_policy
 from policies.language.options import OPTIONS
 from policies.model import Rule, Span
 
-RULES = ("git:read on repos/acme/*", "s3:Get*,s3:List* on data-lake/raw/*", "x:Do on *", "y:Do on a/**/b")
+RULES = ("git:read on repos/acme/*", "s3:Get*,s3:List* on data-lake/raw/*", "x:Do on *", "y:do.more,y:*.x on a/**/b")
 OPTION_LINES = {
     "id": ["id: {id}", "id: '{id}'", 'id: "{id}"'],
     "description": [

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from connectors.aws.resource_types import RESOURCE_TYPES as AWS
 from connectors.git.resource_types import RESOURCE_TYPES as GIT
+from connectors.github.resource_types import RESOURCE_TYPES as GITHUB
 from policies.language.rule_text import parse_rule
 from policies.model import Effect, ResourceType
 from policies.patterns.pattern import compile_pattern
@@ -17,7 +18,7 @@ from policies.resources.catalogue import build_catalogue
 from policies.resources.templates import Shape, compile_template
 
 STREAM = ResourceType("log/stream", "group:{group=**}:stream:{stream}", ("log:Read",))
-TYPES = (*GIT, *AWS, STREAM)
+TYPES = (*GIT, *GITHUB, *AWS, STREAM)
 CATALOGUE = build_catalogue(TYPES, {})
 
 NAME = st.text("ab", min_size=1, max_size=3)

@@ -29,7 +29,7 @@ BRIEF = {
     "P2": Requirement(
         "push to feature branches but not main; read a prefix but no delete; staging free, production gated; "
         "another project's resources denied",
-        partial="the policies decide it; the connectors for named models and ECS services come later",
+        partial="named models come with the llm connector",
     ),
     "P3": Requirement("guardrails that ship with it, for every agent"),
     "P4": Requirement(
@@ -37,10 +37,10 @@ BRIEF = {
     ),
     "A1": Requirement("intents API: connectors act with sealed credentials and only results come back"),
     "A2": Requirement("AWS: every operation, unmodified clients"),
-    "A3": Requirement(
-        "git: unmodified git, policy per ref", partial="read and push by intent with a bundle; no smart HTTP door yet"
+    "A3": Requirement("git: unmodified git, policy per ref"),
+    "A4": Requirement(
+        "GitHub: pull requests, comments, reviews, merges, issues, workflows; unmodified gh and PyGithub"
     ),
-    "A4": Requirement("GitHub: pull requests, reviews, merges, workflows", deferred="the github connector comes later"),
     "A5": Requirement("LLM gateway", deferred="the llm connector and its doors come later"),
     "A6": Requirement("any SaaS API, declared in YAML or OpenAPI", deferred="the http connector comes later"),
     "A7": Requirement("MCP door", deferred="comes after the doors it shares its tools with"),
@@ -50,7 +50,8 @@ BRIEF = {
     ),
     "H2": Requirement(
         "the approver sees what will happen, computed by the broker",
-        partial="a summary, the resources, the rule and the clock; no diff of a push and no task definitions yet",
+        partial="commits and diff of a push, the state of a merge, the fields of a write to GitHub; of AWS the request "
+        "alone: no task definitions old and new, no object size yet",
     ),
     "H3": Requirement(
         "nobody approves their own request, exact-request binding, single use",
@@ -76,10 +77,7 @@ BRIEF = {
         "policy drill with a dated report",
         partial="the check near the token limit says `not configured`: budgets and their alerts come with the gateway",
     ),
-    "V1": Requirement(
-        "vault: sealed credentials, versions, central rotation",
-        partial="no GitHub App tokens yet",
-    ),
+    "V1": Requirement("vault: sealed credentials, versions, central rotation"),
     "V2": Requirement("results are scanned so that no secret comes back"),
     "O1": Requirement(
         "two commands on a fresh machine, ten minutes to a gated push; PostgreSQL and Redis when it grows"

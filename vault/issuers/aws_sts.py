@@ -7,13 +7,14 @@ session policy allows. It is sent as it was given, and the lease is on what it s
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from vault.aws import aws_client, host_of
 from vault.credential import Credential, check_fields
 from vault.errors import BadRequestError, IssuerUnavailableError, LeaseRefusal, LeaseRefusedError
 from vault.hosts import host_is_bound
+from vault.issuers.minted import Minted
 from vault.model import CredentialKind, MintRequest
 
 MAX_POLICY_CHARS: Final = 2048
@@ -37,20 +38,7 @@ _SERVER_FAULT: Final = 500
 _ANONYMOUS: Final = "ostiary"
 
 
-@dataclass(frozen=True, slots=True)
-class Minted:
-    """A short-lived credential, in the memory of the vault process and nowhere else.
-
-    Args:
-        credential: The key, under name, version and hosts of the one it was minted from.
-        expires_at_ns: When it ends, nanoseconds since the epoch, UTC.
-    """
-
-    credential: Credential
-    expires_at_ns: int
-
-
-def check_mint(request: MintRequest, credential: Credential) -> None:
+def check_assume_role(request: MintRequest, credential: Credential) -> None:
     """Refuse what cannot or may not be minted.
 
     Raises:
@@ -87,7 +75,7 @@ def assume_role(credential: Credential, request: MintRequest, holder: str, *, no
 
     Args:
         credential: Signs the request.
-        request: Checked by `check_mint`.
+        request: Checked by `check_assume_role`.
         holder: ``agent/session``.
         now_ns: The vault's clock; an answer that is over by it is none.
 

@@ -21,7 +21,7 @@ from typing import Final
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from broker.doors.addresses import client_address
+from broker.doors.addresses import client_address, scheme_of
 from broker.doors.aws.answering import Asked, answer_of
 from broker.doors.aws.bodies import Buffers, has_body
 from broker.doors.aws.exchange import WireExchange, raw
@@ -157,7 +157,7 @@ class AwsDoor:
             return self._public_url
         host = turn.request.host
         port = turn.request.headers.get("host", "")[len(host) :]
-        return f"{turn.scope.get('scheme', 'http')}://{self._hosts.own(host)}{port}"
+        return f"{scheme_of(turn.scope, self._trusted)}://{self._hosts.own(host)}{port}"
 
     def _fault(self, error: Exception, turn: Turn) -> No:
         """Log what nobody foresaw, without its text, and return what is said of it."""

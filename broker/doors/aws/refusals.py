@@ -15,6 +15,7 @@ from enum import Enum, StrEnum, auto
 from types import MappingProxyType
 from typing import Final
 
+from broker.doors.problems import sentence_of
 from broker.model import IntentState
 from broker.outcome import Outcome, Problem, ProblemKind
 from connectors.aws.wire_in.errors_out import ErrorAnswer, render
@@ -231,12 +232,7 @@ def shaped(no: No, speech: Speech, request_id: str) -> ErrorAnswer:
 
 def _told(problem: Problem) -> str:
     """Return all a problem says in one line."""
-    if problem.kind is ProblemKind.UPSTREAM_REFUSED:
-        return problem.detail
-    rule = f" by {problem.rule}" if problem.rule else ""
-    reason = f": {problem.reason}" if problem.reason else ""
-    fix = f"; to do: {problem.fix}" if problem.fix else ""
-    return f"{problem.detail}{rule}{reason}{fix}"
+    return problem.detail if problem.kind is ProblemKind.UPSTREAM_REFUSED else sentence_of(problem)
 
 
 def _status_of(problem: Problem) -> int:

@@ -16,7 +16,7 @@ from broker.redaction import StreamScanner
 from connectors.base import UpstreamResponse
 from connectors.errors import NotSentError
 from vault.errors import SealedError
-from vault.model import CredentialRef, Lease, MintRequest, SecretValue
+from vault.model import CredentialRef, Lease, Mint, Revoked, SecretValue
 
 _REFUSED: Final = "a drill has no outside"
 
@@ -56,7 +56,7 @@ class Outside:
         *,
         host: str,
         purpose: str,
-        mint: MintRequest | None = None,  # noqa: ARG002 - nothing is minted
+        mint: Mint | None = None,  # noqa: ARG002 - nothing is minted
         holder: str = "",  # noqa: ARG002 - nobody holds it
     ) -> AbstractAsyncContextManager[Lease]:
         """Refuse to lend a credential; see `broker.ports.Leases`."""
@@ -85,6 +85,10 @@ class Outside:
         """Refuse to seal; see `broker.ports.Keeper`."""
         self.tried.append(f"seal {len(values)} values of {name}")
         raise SealedError(_REFUSED)
+
+    async def revoke(self, session: str) -> Revoked:  # noqa: ARG002 - no session has any
+        """Take nothing back: nothing was minted, and to end a session is no try to act; see `broker.ports.Minted`."""
+        return Revoked(0, 0)
 
     async def derive(self, label: str, subject: str) -> SecretValue:
         """Refuse to derive; see `broker.ports.Deriver`."""

@@ -25,6 +25,7 @@ from broker.store.outputs import SqlOutputs, open_outputs
 from broker.store.reader import SqlReader
 from broker.store.schema import migrate
 from broker.studies.drill.outside import Outside
+from broker.studies.drill.planners import Planner
 from connectors.base import Connector
 from policies.errors import quote
 
@@ -90,7 +91,7 @@ async def open_scratch(
             settings=settings,
             clock=clock,
             instance_id=fresh_id(clock, "ins"),
-            connectors=connectors,
+            connectors={name: Planner(each) for name, each in connectors.items()},
             load=lambda: configuration,
             apply=lambda _fresh: None,
             reader=reader,
@@ -100,12 +101,14 @@ async def open_scratch(
             scrubber=outside,
             keeper=outside,
             keys=outside,
+            minted=outside,
             vault=outside,
             transport=outside,
             queue=outside,
         )
         built = assemble(foundation, configuration)
         stack.push_async_callback(built.journal.aclose)
+        stack.push_async_callback(built.revoking.aclose)
         yield Scratch(built, reader, outside)
 
 

@@ -16,7 +16,7 @@ from connectors.aws.connector import AwsConnector
 from connectors.base import Access, Connection, Connector, Plan, Usage
 from policies.model import Requirement
 from tests.house import OSTIARY_YAML, House, PaperConnector
-from vault.model import CredentialRef, MintRequest
+from vault.model import CredentialRef, GitHubTokenRequest, MintRequest, TokenScheme
 
 PLAN = Plan(
     "paper", "paper:Write", "paper", CredentialRef("paper/one"), {"name": "a", "payload_sha256": "0" * 64},
@@ -140,9 +140,26 @@ def test_the_digest_is_bound_to_each_part_of_the_plan(name: str) -> None:
 
 def test_no_part_of_a_plan_is_left_out_of_the_digest_unseen() -> None:
     """What comes in is bound by the call, an estimate is no promise, and people are not asked about fresh tokens."""
-    unbound = {"payload", "upload", "stream", "estimate", "fresh"}
+    unbound = {"payload", "upload", "stream", "estimate", "fresh", "trace", "attempt", "patience_seconds"}
     assert {each.name for each in fields(Plan)} == {*OTHERS, *unbound}
     assert plan_digest_of(replace(PLAN, estimate=Usage(calls=9))) == plan_digest_of(PLAN)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"owner": "other"},
+        {"repositories": ("site",)},
+        {"permissions": (("issues", "write"),)},
+        {"endpoint": "https://h:2/api/v3"},
+        {"scheme": TokenScheme.BASIC},
+        {"everywhere": True},
+    ],
+)
+def test_the_digest_is_bound_to_each_part_of_the_token_of_an_app(changes: dict[str, Any]) -> None:
+    mint = GitHubTokenRequest("acme", ("app",), (("issues", "read"),), "https://h:2")
+    other = replace(PLAN, mint=replace(mint, **changes))
+    assert plan_digest_of(other) != plan_digest_of(replace(PLAN, mint=mint))
 
 
 def test_a_payload_that_is_not_bound_to_its_call_has_no_digest() -> None:

@@ -39,7 +39,7 @@ async def test_no_fault_ends_a_loop_and_leaving_does() -> None:
 @pytest.mark.req("S2")
 async def test_a_kill_in_another_process_cuts_and_forgets_here(house: House) -> None:
     session = await house.session()
-    watch = KillWatch(house.reader, house.sessions, house.built.calls, house.clock)
+    watch = KillWatch(house.reader, house.sessions, house.built.calls, house.built.revoking, house.clock)
     await house.sessions.authenticate(house.tokens[session.id])
     elsewhere = Sessions(house.reader, house.ledger, house.clock, house.policies, _nothing)
     cut = False

@@ -7,7 +7,7 @@ import pytest
 from connectors.aws.connector import AwsConnector
 from connectors.base import Access, Connector, Operation
 from connectors.guard import AddressGuard
-from connectors.registry import REGISTRY, RegistryError, build_connectors, connector_for
+from connectors.registry import REGISTRY, Premises, RegistryError, build_connectors, connector_for
 
 NO_ROW = Operation("t:Do", Access.READ, True, "do", (), {}, {})  # noqa: FBT003 - idempotent
 
@@ -33,11 +33,11 @@ class Other(AwsConnector):
 
 
 def maker(name: str, service: str, operations: Mapping[str, Operation] | None = None) -> object:
-    return lambda _guard: Other(name, frozenset({service}), operations or {})
+    return lambda _premises: Other(name, frozenset({service}), operations or {})
 
 
 def test_every_line_makes_a_connector_of_its_name() -> None:
-    built = build_connectors(AddressGuard())
+    built = build_connectors(Premises(AddressGuard()))
     assert built.keys() == REGISTRY.keys()
     assert all(connector.name == name for name, connector in built.items())
 

@@ -132,6 +132,7 @@ async def test_every_resolution_is_judged_so_a_name_cannot_change_its_mind() -> 
         ("https://S3.Example.com/x", "s3.example.com:443"),
         ("http://10.0.0.1", "10.0.0.1:80"),
         ("http://[::1]:9000/", "[::1]:9000"),
+        ("ssh://git@git.example.com/x", "git.example.com:22"),
     ],
 )
 def test_the_endpoint_of_a_url_names_host_and_port(url: str, endpoint: str) -> None:

@@ -63,7 +63,7 @@ def test_the_library_holds_the_policies_that_were_promised() -> None:
     }  # fmt: skip
     assert {path.stem for path in PACKS} == {
         "borrowed-powers", "customer-data", "iam-changes", "migrations", "money", "production-deploys",
-        "secret-returning", "secret-rotation",
+        "repository-safety", "secret-returning", "secret-rotation",
     }  # fmt: skip
 
 

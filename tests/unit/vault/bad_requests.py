@@ -45,6 +45,33 @@ BAD_REQUESTS: list[tuple[dict[str, object], bytes]] = [
     ({"op": "lease", "ref": "a/b", "host": "h", "mint": MINT}, b""),
     ({"op": "sign", "ref": "a/b", "minted": 1, "req": {}}, b""),
 ]
+_TOKEN: dict[str, object] = {
+    "owner": "acme", "repositories": ["a"], "permissions": [["contents", "read"]], "endpoint": "https://h",
+    "scheme": "bearer", "everywhere": False,
+}  # fmt: skip
+_TOKENS: list[dict[str, object]] = [
+    {"owner": 1},
+    {"repositories": "a"},
+    {"repositories": [1]},
+    {"permissions": {"contents": "read"}},
+    {"permissions": [["contents"]]},
+    {"permissions": [["contents", 1]]},
+    {"permissions": ["ab"]},
+    {"scheme": "token"},
+    {"scheme": 1},
+    {"everywhere": 1},
+    {"more": 1},
+]
+BAD_REQUESTS += [
+    ({"op": "lease", "ref": "a/b", "host": "h", "mint": {**_TOKEN, **change}, "holder": ""}, b"") for change in _TOKENS
+]
+BAD_REQUESTS += [
+    ({"op": "revoke"}, b""),
+    ({"op": "revoke", "session": ""}, b""),
+    ({"op": "revoke", "session": ["x"]}, b""),
+    ({"op": "sign-ssh", "ref": "a/b", "host": "h", "v": 1}, b""),
+    ({"op": "sign-ssh", "ref": "a/b", "host": 1, "v": 1, "flags": 0}, b""),
+]
 _SIGN_TEXTS = dict.fromkeys(("method", "path", "query", "payload_sha256", "region", "service"), "x")
 _HEADERS: list[object] = [[], {"h": 1}]
 BAD_REQUESTS += [

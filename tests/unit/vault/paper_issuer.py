@@ -6,8 +6,8 @@ import threading
 from dataclasses import dataclass, field, replace
 
 from vault.credential import Credential, check_fields
-from vault.issuers.aws_sts import Minted
-from vault.model import CredentialKind, MintRequest
+from vault.issuers.minted import Minted
+from vault.model import CredentialKind, Mint, MintRequest
 
 HOST = "s3.eu-west-1.amazonaws.com"
 POLICY = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}'
@@ -28,10 +28,10 @@ class PaperIssuer:
     valid_seconds: int = 3600
     gate: threading.Event | None = None
     fault: Exception | None = None
-    asked: list[tuple[Credential, MintRequest, str]] = field(default_factory=list)
+    asked: list[tuple[Credential, Mint, str]] = field(default_factory=list)
     begun: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
-    def __call__(self, credential: Credential, request: MintRequest, holder: str, *, now_ns: int) -> Minted:
+    def __call__(self, credential: Credential, request: Mint, holder: str, *, now_ns: int) -> Minted:
         self.asked.append((credential, request, holder))
         self.begun.release()
         if self.gate is not None:

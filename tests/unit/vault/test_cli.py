@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 from broker.cli import app
 from broker.cli.vault import _root_key
 from broker.settings import Settings
+from tests.unit.vault.paper_github import app_key
 from tests.unit.vault.paper_kms import KEY
 from tests.unit.vault.process import ROOT, VaultProcess, running_vault, short_folder, wait_for_socket
 from tests.unit.vault.samples import AWS_SECRET
@@ -230,6 +231,24 @@ def test_at_a_terminal_secrets_are_asked_for_and_not_echoed(vault: VaultProcess)
     assert (code, "nothing was destroyed" in shown) == (2, True)
     code, shown = typed_at_a_terminal(vault.folder, ["destroy", "aws/prod"], ["y"])
     assert code == 0, shown
+
+
+@pytest.mark.req("V1")
+def test_private_keys_are_taken_from_a_private_file_or_in_json(run: Run, vault: VaultProcess) -> None:
+    key, file = app_key()[0], vault.folder / "app.pem"
+    file.write_text(key)
+    file.chmod(0o600)
+    words = ["put", "github/app", "--kind", "github-app", "--host", "api.github.com"]
+    code, shown = typed_at_a_terminal(vault.folder, words, ["12345", str(file)])
+    assert code == 0, shown
+    assert key.splitlines()[2] not in shown
+    again = run("rotate", "github/app", stdin=json.dumps({"app_id": "12345", "private_key": key}))
+    assert json.loads(again.stdout)["identity"] == "12345"
+    file.chmod(0o644)
+    code, shown = typed_at_a_terminal(
+        vault.folder, ["put", "git/ssh", "--kind", "ssh", "--host", "h.com:22"], [str(file)]
+    )
+    assert (code, "read by others" in shown) == (2, True)
 
 
 def test_at_a_terminal_a_new_passphrase_is_asked_for_twice_and_not_echoed(folder: Path) -> None:

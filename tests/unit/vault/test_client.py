@@ -182,7 +182,8 @@ async def test_a_credential_that_keeps_changing_is_given_up_on(folder: Path) -> 
         | {"last_used_at_ns": 0}
         for version in range(1, 4)
     ]
-    answers = [{"i": 1, "info": infos[0], "header": False}] + [{"i": n, "stale": infos[n - 1]} for n in (2, 3)]
+    opened = {"i": 1, "info": infos[0], "header": False, "public": False}
+    answers = [opened] + [{"i": n, "stale": infos[n - 1]} for n in (2, 3)]
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for header in answers:

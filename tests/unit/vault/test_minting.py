@@ -22,9 +22,11 @@ from vault.errors import (
     SealedError,
     VaultError,
 )
-from vault.issuers.aws_sts import Minted, role_session_name
-from vault.minting import Minter, MintKey
-from vault.model import CredentialInfo, CredentialKind, CredentialRef, MintRequest, SecretValue
+from vault.issuers.aws_sts import role_session_name
+from vault.issuers.minted import Minted, MintKey
+from vault.lending import Lent
+from vault.minting import Minter
+from vault.model import CredentialInfo, CredentialKind, CredentialRef, Mint, MintRequest, SecretValue
 from vault.service import Vault
 from vault.sigv4 import Signature
 from vault.storage import MemoryStorage
@@ -50,7 +52,7 @@ def vault(clock: Ticking, issuer: PaperIssuer) -> Vault:
 
 async def lease(vault: Vault, wanted: MintRequest = WANTED, holder: str = "robot/ses_1") -> CredentialInfo:
     found = vault.lending.lease_minted("aws/prod", HOST, wanted, holder)
-    return found if isinstance(found, CredentialInfo) else await found()
+    return (found if isinstance(found, Lent) else await found()).info
 
 
 def signed(vault: Vault, info: CredentialInfo) -> Signature | None:
@@ -181,7 +183,7 @@ async def test_a_vault_sealed_or_a_credential_destroyed_meanwhile_lends_nothing(
 
 
 async def test_a_credential_that_keeps_changing_is_not_lent(issuer: PaperIssuer) -> None:
-    def mint(credential: Credential, request: MintRequest, holder: str, *, now_ns: int) -> Minted:
+    def mint(credential: Credential, request: Mint, holder: str, *, now_ns: int) -> Minted:
         loop.call_soon_threadsafe(changing.rotate, "aws/prod", {**AWS, "secret_access_key": b"secret/%d" % now_ns})
         return issuer(credential, request, holder, now_ns=now_ns)
 

@@ -211,14 +211,15 @@ def test_a_lease_lends_the_header_of_basic_and_bearer_and_nothing_of_aws(vault: 
     vault.put("git/bearer", CredentialKind.BEARER, BEARER, GIT)
     vault.put("aws/prod", CredentialKind.AWS, AWS, S3_HOSTS)
     clock.now_ns += 7
-    info, header = vault.lending.lease("git/basic", "git.example.com")
+    lent = vault.lending.lease("git/basic", "git.example.com")
+    info, header = lent.info, lent.header
     assert header is not None
     assert header.reveal() == b"Basic " + base64.b64encode(b"robot:correct horse battery")
     assert info.last_used_at_ns == NOW_NS + 7
-    _, header = vault.lending.lease("git/bearer", "git.example.com:443")
+    header = vault.lending.lease("git/bearer", "git.example.com:443").header
     assert header is not None
     assert header.reveal() == b"Bearer " + BEARER["token"]
-    assert vault.lending.lease("aws/prod", "b.s3.amazonaws.com")[1] is None
+    assert vault.lending.lease("aws/prod", "b.s3.amazonaws.com").header is None
 
 
 @pytest.mark.req("V1")

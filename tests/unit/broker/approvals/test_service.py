@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from broker.approvals.service import Question
+from broker.canonical import canonical_bytes, digest
 from broker.ids import ApprovalId
 from broker.ledger.events import parse_event
 from broker.model import Approval, ApprovalState, IntentState
@@ -41,11 +43,13 @@ def gated(*terms: ApprovalTerms) -> Decision:
     return Decision(Effect.REQUIRE_APPROVAL, reasons, terms, PolicyVersion("v"))
 
 
-async def parked(house: House, *terms: ApprovalTerms) -> Approval | Problem:
+QUESTION = Question("write", b"{}", "please", {"source_ip": "10.0.0.1"})
+
+
+async def parked(house: House, *terms: ApprovalTerms, question: Question = QUESTION) -> Approval | Problem:
     """Park an intent of a new session, for which the rules ask with ``terms``."""
     session, name = await house.session(), house.journal.new_id()
     record = intent(name, session_id=session.id, agent="scribe", project="desk", version=0)
-    question = Question("write", b"{}", "please", {"source_ip": "10.0.0.1"})
     return await house.approvals.park(session, record, gated(*terms), question)
 
 
@@ -78,6 +82,18 @@ async def test_the_same_message_delivered_many_times_at_once_executes_once(house
     job = house.queue.sent[0]
     await asyncio.gather(*[house.broker.resume(*job) for _ in range(20)])
     assert len(house.connector.sent) == 1
+
+
+@pytest.mark.req("H2")
+async def test_what_people_are_shown_is_kept_and_the_ledger_can_prove_it(house: House) -> None:
+    question = replace(QUESTION, preview={"kind": "x", "n": 1}, connection="paper")
+    asked = await parked(house, ApprovalTerms("approvals", 60), question=question)
+    assert isinstance(asked, Approval)
+    assert (asked.preview, asked.connection) == ({"kind": "x", "n": 1}, "paper")
+    assert await approval_of(house, asked.id) == asked
+    [stored] = await house.reader.events(EventFilter(type="intent.parked"))
+    told = parse_event(stored.body).data
+    assert told["preview_digest"] == digest("approval-preview", canonical_bytes(asked.preview))
 
 
 @pytest.mark.req("H3")

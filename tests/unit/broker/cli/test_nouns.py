@@ -137,7 +137,9 @@ def test_an_approver_lists_reads_and_approves(run: Run, house: House) -> None:
     assert "push 1 ref" in listed.stdout
     assert "approve me" not in listed.stdout
     shown = run("approvals", "show", approval_id, token=world.ben)
-    assert shown.stdout.rstrip().splitlines()[-1].startswith("agent's own words, unverified")
+    parts = [line for line in shown.stdout.splitlines() if line.isupper() or "UNVERIFIED" in line.upper()]
+    assert parts[:2] == ["REQUEST", parts[1]]
+    assert parts.index("AGENT'S OWN WORDS  unverified") > parts.index("WHY A PERSON IS ASKED")
     assert "\x1b" not in shown.stdout
     assert "\u202e" not in shown.stdout
     as_data = json.loads(run("approvals", "show", approval_id, "-o", "json", token=world.ben).stdout)

@@ -12,6 +12,7 @@ from connectors.aws.resource_types import RESOURCE_TYPES as AWS_TYPES
 from connectors.base import Access, CallResult, Connection, Connector, JsonObject, Operation, Plan, Transport
 from connectors.errors import InvalidParamsError, NotSentError
 from connectors.git.resource_types import RESOURCE_TYPES as GIT_TYPES
+from connectors.github.resource_types import RESOURCE_TYPES as GITHUB_TYPES
 from policies.model import ResourceType
 from vault.model import Lease
 
@@ -78,7 +79,7 @@ AWS = PaperConnector(
     {"s3:GetObject": (), "s3:HeadObject": ("s3:GetObject",), "s3:ListObjectsV2": ("s3:ListBucket",)},
     AWS_TYPES,
 )
-GIT = PaperConnector("git", HostOptions, {"git:read": (), "git:push": ()}, GIT_TYPES)
+GIT = PaperConnector("git", HostOptions, {"git:read": (), "git:push": ()}, (*GIT_TYPES, *GITHUB_TYPES))
 CONNECTORS: Final[Mapping[str, Connector]] = {"aws": AWS, "git": GIT}
 
 MAIN: Final = """\

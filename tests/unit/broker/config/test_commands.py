@@ -97,18 +97,19 @@ def test_show_prints_rules_as_they_were_understood(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "resource", "code", "effect"),
+    ("action", "resource", "facts", "code", "effect"),
     [
-        ("git:push", "repos/acme/app/branches/feature/x", 0, "allow"),
-        ("git:push", "repos/acme/app/branches/main", 8, "require_approval"),
-        ("aws:s3:GetObject", "data-lake/raw/x.csv", 0, "allow"),
-        ("s3:DeleteObject", "data-lake/raw/x.csv", 3, "deny"),
+        ("git:push", "repos/acme/app/branches/feature/x", ("--param", 'paths_folded:=["a.py"]'), 0, "allow"),
+        ("git:push", "repos/acme/app/branches/feature/x", (), 8, "require_approval"),
+        ("git:push", "repos/acme/app/branches/main", (), 8, "require_approval"),
+        ("aws:s3:GetObject", "data-lake/raw/x.csv", (), 0, "allow"),
+        ("s3:DeleteObject", "data-lake/raw/x.csv", (), 3, "deny"),
     ],
 )
 def test_explain_answers_and_its_exit_code_says_the_effect(
-    root: Path, action: str, resource: str, code: int, effect: str
+    root: Path, action: str, resource: str, facts: tuple[str, ...], code: int, effect: str
 ) -> None:
-    result = run(root, "policy", "explain", "ci-runner", action, resource, "-o", "json")
+    result = run(root, "policy", "explain", "ci-runner", action, resource, *facts, "-o", "json")
     assert (result.exit_code, data_of(result)["effect"]) == (code, effect)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
 
@@ -22,6 +23,25 @@ def test_the_starter_is_valid_as_it_stands(tmp_path: Path) -> None:
     found = load_configuration(root, CONNECTORS)
     assert found.notices == ()
     assert found.operators[STARTER_OPERATOR].may(Role.APPROVER)
+
+
+def test_what_the_starter_shows_as_comments_is_valid_when_it_is_taken_in(tmp_path: Path) -> None:
+    write_starter(tmp_path)
+    for name in ("ostiary.yaml", "policies/ci-runner.yaml"):
+        place = tmp_path / name
+        uncommented = re.sub(
+            r"^( *)# ((?:  )*(?:- )?[a-z_:-]+(?: on \S+|: .*|:)?)$", r"\1\2", place.read_text(), flags=re.MULTILINE
+        )
+        place.write_text(
+            uncommented.replace("aws-example, git-example", "aws-example, git-example, git-ssh, github-example")
+        )
+    found = load_configuration(tmp_path, CONNECTORS)
+    assert found.notices == ()
+    assert {"git-ssh", "github-example"} <= set(found.connections)
+    assert found.connections["git-example"].options["app_api"] == "https://api.github.com"
+    assert "alice" in found.operators
+    request = AccessRequest(STARTER_AGENT, "example", (Requirement("git:merge", "repos/acme/app/pull-requests/7"),))
+    assert found.policies[STARTER_AGENT].decide(request).effect is Effect.REQUIRE_APPROVAL
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ class FakeReader:
         return None
 
     async def intents(
-        self, states: tuple[IntentState, ...], session_id: str = "", limit: int = 500
+        self, states: tuple[IntentState, ...], session_id: str = "", limit: int = 500, *, since_ns: int = 0
     ) -> list[IntentRecord]:
         return []
 

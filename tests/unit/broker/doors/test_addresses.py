@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from broker.doors.addresses import client_address
+from broker.doors.addresses import client_address, scheme_of
 from broker.settings import Settings, SettingsError, load_settings
 
 LOOPBACK = Settings(trusted_proxies="127.0.0.1, 10.0.0.0/8, 2001:db8::/32").trusted_networks
@@ -36,6 +36,28 @@ def test_proxies_all_the_way_end_at_the_farthest() -> None:
 @pytest.mark.parametrize("written", ["unknown", "192.0.2.7:80", "", "192.0.2.7, nonsense"])
 def test_what_cannot_be_read_is_no_address(written: str) -> None:
     assert client_address(scope("127.0.0.1", written), LOOPBACK) == ""
+
+
+@pytest.mark.parametrize(
+    ("peer", "said", "scheme"),
+    [
+        ("127.0.0.1", ["https"], "https"),
+        ("127.0.0.1", ["http"], "http"),
+        ("127.0.0.1", [], "http"),
+        ("127.0.0.1", ["https", "https"], "http"),
+        ("127.0.0.1", ["https, http"], "http"),
+        ("127.0.0.1", ["javascript"], "http"),
+        ("192.0.2.7", ["https"], "http"),
+        (None, ["https"], "http"),
+    ],
+)
+def test_only_a_trusted_proxy_says_by_which_scheme_a_client_came(
+    peer: str | None, said: list[str], scheme: str
+) -> None:
+    asked = scope(peer)
+    asked["headers"] += [(b"x-forwarded-proto", value.encode()) for value in said]
+    assert scheme_of({**asked, "scheme": "http"}, LOOPBACK) == scheme
+    assert scheme_of({**asked, "scheme": "https", "headers": []}, LOOPBACK) == "https"
 
 
 def test_a_socket_without_a_peer_has_no_address() -> None:

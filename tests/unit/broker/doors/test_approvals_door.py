@@ -109,8 +109,22 @@ async def test_what_is_shown_was_computed_by_the_broker_and_the_parked_bytes_sta
     shown = reply.json()
     assert shown["summary"] == "push 1 ref to acme/app: refs/heads/main"
     assert shown["resources"] == ["repos/acme/app/branches/main"]
-    assert list(shown)[-1] == "reason"
+    assert list(shown)[-2:] == ["preview", "reason"]
     assert "DRAFT-BYTES" not in reply.body.decode()
+
+
+@pytest.mark.req("H2")
+async def test_the_effect_is_shown_with_one_approval_and_left_out_of_a_list(client: Client, world: World) -> None:
+    preview = {"kind": "git.push", "totals": {"commits": 3}}
+    body = {"action": "git:push", "params": preview}
+    made = await client.call("POST", "/v1/intents", token=world.pusher_token, json_body=body)
+    asked = made.json()["approval"]["id"]
+    shown = (await client.call("GET", f"{APPROVALS}/{asked}", token=world.eve)).json()
+    assert (shown["preview"], shown["connection"], shown["policy_version"]) == (preview, "code", "v1")
+    listed = (await client.call("GET", APPROVALS, token=world.eve)).json()["approvals"]
+    assert [each["preview"] for each in listed] == [None]
+    decided = await client.call("POST", f"{APPROVALS}/{asked}/approve", token=world.ben)
+    assert decided.json()["preview"] == preview
 
 
 @pytest.mark.req("S1")

@@ -199,7 +199,13 @@ class World:
         return secret_access_key(SecretValue(hashlib.sha256(session_id.encode()).digest()))
 
     async def submit(
-        self, session: Session, draft: IntentDraft, *, wait_seconds: float, exchange: Exchange | None = None
+        self,
+        session: Session,
+        draft: IntentDraft,
+        *,
+        wait_seconds: float,
+        exchange: Exchange | None = None,
+        on_parked: Callable[[Outcome], None] | None = None,
     ) -> Outcome:
         self.drafts.append(draft)
         self.waits.append(wait_seconds)
@@ -286,6 +292,8 @@ class World:
             1,
             now,
             now + 3600 * NS_PER_SECOND,
+            connection="code",
+            preview=draft.params,
         )
         self.approvals_by_id[approval.id] = approval
         return approval

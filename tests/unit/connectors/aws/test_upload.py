@@ -17,6 +17,7 @@ from connectors.errors import InvalidParamsError, NotSentError, UploadBrokenErro
 from tests.fakes import Answer, FakeLease, FakeTransport, Sent
 from tests.parts.streams import PaperUpload
 from tests.unit.connectors.aws.desk import AWS, CONNECTOR, MINIO, OBJECT
+from vault.model import MintRequest
 
 BODY = b"0123456789" * 20_000
 DIGEST = hashlib.sha256(BODY).hexdigest()
@@ -149,7 +150,7 @@ OPTIONS = {"role": ROLE, "external_id": None, "duration_seconds": 900, "also": [
 def test_a_connection_with_a_role_mints_for_each_plan_what_it_requires() -> None:
     minting = dataclasses.replace(AWS, options={**AWS.options, "assume_role": OPTIONS})
     mint = plan(connection=minting).mint
-    assert mint is not None
+    assert isinstance(mint, MintRequest)
     assert (mint.role, mint.duration_seconds, mint.region) == (ROLE, 900, "eu-central-1")
     assert mint.endpoint == "https://sts.eu-central-1.amazonaws.com"
     assert "arn:aws:s3:::data-lake/raw/x.csv" in mint.policy

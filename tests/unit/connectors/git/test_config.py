@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.git.config import Upstream, config_file, config_text
+from connectors.git.config import Upstream, config_file, config_text, local_config
 
 URL = "https://git.test/acme/app.git"
 UPSTREAM = Upstream(URL, "git.test:443:192.0.2.1", Path("/etc/own ca.pem"), 7)
@@ -119,3 +119,14 @@ def test_a_kernel_without_memory_files_gets_a_private_file(
     with config_file(Upstream(URL, ""), "Basic abc", tmp_path / "config") as config:
         assert (config.path, config.descriptors) == (str(tmp_path / "config"), ())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_work_on_this_machine_has_a_configuration_without_a_credential_and_without_a_way_out(tmp_path: Path) -> None:
+    config = local_config(tmp_path / "config")
+    assert stat.S_IMODE((tmp_path / "config").stat().st_mode) == 0o600
+    assert value(config.path, "protocol.allow") == "never"
+    assert value(config.path, "core.hooksPath") == os.devnull
+    assert "Authorization" not in (tmp_path / "config").read_text()
+    assert (config.protocol, config.descriptors) == ("", ())
+    with pytest.raises(FileExistsError):
+        local_config(tmp_path / "config")

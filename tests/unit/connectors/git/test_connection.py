@@ -89,3 +89,66 @@ def test_host_and_port_come_from_the_url() -> None:
 def test_only_this_machine_is_loopback() -> None:
     assert [is_loopback(host) for host in ("localhost", "127.0.0.2", "::1")] == [True, True, True]
     assert [is_loopback(host) for host in ("localhost.example.com", "128.0.0.1", "")] == [False, False, False]
+
+
+ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("ssh://git@github.com", "ssh://git@github.com:22"),
+        ("ssh://git@github.com/", "ssh://git@github.com:22"),
+        ("ssh://git@git.example.com:2222/scm", "ssh://git@git.example.com:2222/scm"),
+        ("ssh://forge_1@[2001:db8::1]/x", "ssh://forge_1@[2001:db8::1]:22/x"),
+    ],
+)
+def test_an_ssh_host_is_named_with_its_user_its_port_and_its_keys(url: str, kept: str) -> None:
+    options = GitConnection.model_validate({"url": url, "host_keys": [ED25519]})
+    assert options.repository_url("acme/app") == f"{kept}/acme/app.git"
+    assert options.over_ssh
+    assert GitConnection.model_validate(options.model_dump()) == options
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"url": "ssh://git@github.com", "host_keys": []},
+        {"url": "ssh://github.com"},
+        {"url": "ssh://git:hunter2@github.com"},
+        {"url": "ssh://-oProxyCommand=x@github.com"},
+        {"url": "ssh://git@-oProxyCommand"},
+        {"url": "ssh://a@b@github.com"},
+        {"url": "ssh://@github.com"},
+        {"url": "ssh://git@github.com/a'b"},
+        {"url": "ssh://git@github.com?x"},
+        {"url": "https://github.com"},
+        {"url": "ssh://git@github.com", "app_api": "https://api.github.com"},
+        {"url": "ssh://git@github.com", "host_keys": [ED25519] * 17},
+    ],
+)
+def test_an_ssh_host_that_could_lead_elsewhere_is_refused_without_being_repeated(options: dict[str, object]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        GitConnection.model_validate({"host_keys": [ED25519], **options})
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "ssh-ed25519",
+        "ssh-dss AAAAB3NzaC1kc3MAAAAA",
+        "github.com " + ED25519,
+        ED25519 + " comment",
+        ED25519 + "\n" + ED25519,
+        ED25519.replace("A", "\u0410", 1),
+        ED25519.replace("AAAAC3", "AAAA*3"),
+        "ssh-rsa " + ED25519.partition(" ")[2],
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5",
+        "ssh-ed25519 " + "A" * 5000,
+    ],
+)
+def test_what_is_no_key_of_a_host_is_refused(key: str) -> None:
+    with pytest.raises(ValidationError):
+        GitConnection.model_validate({"url": "ssh://git@github.com", "host_keys": [key]})

@@ -5,6 +5,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -217,3 +218,41 @@ async def test_a_machine_without_git_says_so(area: Area, monkeypatch: pytest.Mon
     gone = Area(area.path / "gone", area.lock)
     with pytest.raises(GitMissingError, match="cannot be started"):
         GitPrograms().start(gone, ConfigFile(os.devnull, (9999,), "https"), ("version",))
+
+
+async def test_what_is_read_while_it_comes_need_not_be_read_to_its_end(area: Area) -> None:
+    programs = GitPrograms(script(area, "cat; exec cat /dev/zero"))
+    finished, first = await programs.parse(area, CONFIG, (), lambda pieces: next(pieces)[:5], stdin=b"hello")
+    assert (finished.ok, first) == (False, b"hello")
+
+
+async def test_an_open_file_is_handed_over(area: Area) -> None:
+    path = area.path / "given"
+    path.write_bytes(b"hello")
+    stream = path.open("rb")
+    finished, text = await GitPrograms(script(area, "cat")).parse(area, CONFIG, (), b"".join, stdin=stream)
+    assert (finished.ok, text, stream.closed) == (True, b"hello", True)
+
+
+async def test_a_configuration_may_bring_variables(area: Area) -> None:
+    config = ConfigFile(os.devnull, (), "", {"GIT_SSH_COMMAND": "ssh -F none"})
+    done = await GitPrograms(script(area, 'echo "$GIT_SSH_COMMAND/$GIT_ALLOW_PROTOCOL/"')).run(area, config, ())
+    assert done.stdout == b"ssh -F none//\n"
+
+
+async def test_a_git_that_is_not_there_is_missing(area: Area) -> None:
+    with pytest.raises(GitMissingError):
+        await GitPrograms(str(area.path / "nothing")).run(area, CONFIG, ())
+
+
+async def test_other_limits_hold_for_the_same_git(area: Area) -> None:
+    programs = GitPrograms(script(area, f"head -c 100000 /dev/zero > {area.path}/big"))
+    await programs.limited(ProcessLimits(file_bytes=4096)).run(area, CONFIG, ())
+    assert (area.path / "big").stat().st_size == 4096
+    assert programs.limits.file_bytes > 4096
+
+
+async def test_git_may_work_on_a_repository_elsewhere(area: Area, tmp_path: Path) -> None:
+    other = replace(area, elsewhere=tmp_path / "other.git")
+    done = await GitPrograms(script(area, 'echo "$GIT_DIR"')).run(other, CONFIG, ())
+    assert done.stdout.decode().strip() == str(tmp_path / "other.git")

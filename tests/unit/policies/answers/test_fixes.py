@@ -4,11 +4,12 @@ import pytest
 
 from connectors.aws.resource_types import RESOURCE_TYPES as AWS
 from connectors.git.resource_types import RESOURCE_TYPES as GIT
+from connectors.github.resource_types import RESOURCE_TYPES as GITHUB
 from policies.answers.fixes import fix_for, literal_rule
 from policies.model import Decision, Effect, Layer, PolicyVersion, Reason, Requirement, Span
 from policies.resources.catalogue import UNCHECKED, build_catalogue
 
-CATALOGUE = build_catalogue((*GIT, *AWS), {})
+CATALOGUE = build_catalogue((*GIT, *GITHUB, *AWS), {})
 MAIN = Requirement("git:push", "repos/acme/app/branches/main")
 
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from policies.conditions.facts import MAX_FACT_CHARS
-from policies.conditions.guards import MAX_ELEMENTS, compile_guard, failing_condition, has_ended, why_not
+from policies.conditions.guards import MAX_ELEMENTS, MAX_KNOWN, compile_guard, failing_condition, has_ended, why_not
 from policies.conditions.moments import parse_moment
 from policies.conditions.operators import MAX_ADDRESS_CHARS, OPERATORS, ConditionError, Op
 from policies.conditions.windows import DAYS
-from policies.model import AccessRequest, Condition, Effect, Fact, Requirement, Rule, Scalar, Span
+from policies.model import AccessRequest, Condition, Effect, Fact, KnownItems, Requirement, Rule, Scalar, Span
 
 GRANTS = (Effect.ALLOW, Effect.REQUIRE_APPROVAL)
 NOON = parse_moment("2026-11-20T12:00:00Z") or 0
@@ -159,6 +159,11 @@ def test_bounds_are_part_of_what_they_bound(operator: Op, fact: Fact | None, exp
         (("b",), False, False),
         (("b", "b"), False, False),
         (("b",) * MAX_ELEMENTS, False, False),
+        (KnownItems(), False, False),
+        (KnownItems(("a", "b")), False, True),
+        (KnownItems(("a",) * MAX_KNOWN), True, True),
+        (KnownItems(("b",) * MAX_KNOWN), False, False),
+        (KnownItems(("b",) * (MAX_KNOWN + 1)), False, True),
         (("a", 5), False, True),
         (("b", 5), False, True),
         ((), False, True),

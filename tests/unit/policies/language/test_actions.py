@@ -18,6 +18,8 @@ KNOWN = KnownActions({"git:read", "git:push", "s3:GetObject", "s3:GetObjectVersi
         ("*:read", "*:read"),
         ("*", "*"),
         ("git:force-push", "git:force-push"),
+        ("github:pulls.merge", "github:pulls.merge"),
+        ("github:*.list-*", "github:*.list-*"),
     ],
 )
 def test_an_action_has_one_spelling(text: str, canonical: str) -> None:
@@ -28,7 +30,7 @@ def test_an_action_has_one_spelling(text: str, canonical: str) -> None:
     "text",
     ["git", "git:", ":push", "git:push:x", "aws:*", "aws:*:*", "aws:*:Get*", "aws:", "gi*:push", "s3:Get**", "GIT:push",
      "git:pu sh", "git:pu/sh", "git:push\u200b", "git:push\u00a0", "g\u0456t:push", "s3:" + "A" * 200, "s3:" + "a*" * 9,
-     "", "git:pu\x1bsh", "git:-push"],
+     "", "git:pu\x1bsh", "git:-push", "git:.push", "gi.t:push"],
 )  # fmt: skip
 def test_what_is_no_action_is_refused(text: str) -> None:
     with pytest.raises(PatternError):
@@ -71,8 +73,12 @@ def test_an_operation_that_asks_for_another_action_is_never_asked_itself() -> No
 def test_asked_actions_are_canonical_or_left_alone() -> None:
     assert canonical_action("aws:s3:GetObject") == "s3:GetObject"
     assert canonical_action("aws:s3:Get*") == "aws:s3:Get*"
+    assert canonical_action("aws:s3:Get.Object") == "s3:Get.Object"
     assert is_canonical("s3:GetObject")
-    assert not any(map(is_canonical, ["s3:*", "aws:s3:GetObject", "s3", "S3:Get", "s3:Get\n", "s3:" + "a" * 200]))
+    assert is_canonical("github:actions.create-workflow-dispatch")
+    assert not any(
+        map(is_canonical, ["s3:*", "aws:s3:GetObject", "s3", "S3:Get", "s3:Get\n", "s3:.a", "s.3:a", "s3:" + "a" * 200])
+    )
 
 
 def test_actions_are_found_by_the_service_of_a_pattern() -> None:

@@ -181,7 +181,8 @@ RESOURCES = st.lists(st.tuples(PIECES, st.sampled_from("/:")), min_size=1, max_s
 NAMES = st.sampled_from(
     ["git:read", "git:push", "git:delete-ref", "s3:GetObject", "s3:PutObject", "s3:ListBucket", "aws:s3:GetObject",
      "git:*", "s3:Get*", "*", "*:read", "ecs:UpdateService", "iam:*", "git:comment", "crm:Read", "aws:iam:Pass*",
-     "git:pull", "aws:*", "s3:getObject", "S3:GetObject", "x:**", "aws:x", "git:-x*", "x:-y"]
+     "git:pull", "aws:*", "s3:getObject", "S3:GetObject", "x:**", "aws:x", "git:-x*", "x:-y", "x:a.b", "x:a.*",
+     "git:*.b", "git:.x*", "x:.y"]
 )  # fmt: skip
 
 
@@ -204,7 +205,7 @@ def test_a_policy_that_loads_is_valid_once_it_is_formatted(text: str) -> None:
      "git:push on data-lake/raw/x", "s3:GetObject on arn:aws:ecs:*:*:service/web", "git:read on a/***",
      "git:read on *a*b*c*d*e*f*g*h*i", "git:read on repos/*\n", "git:read  on repos/*", "git:read on repos/* x",
      "deny git:read on repos/*", "x:A on " + "a" * (MAX_PATTERN_CHARS + 1), "x:" + "A" * 127 + " on b", "x:A** on b",
-     "aws:* on **"],
+     "aws:* on **", "x:.A on b", "git:.A* on repos/*", "a.b:A on c"],
 )  # fmt: skip
 def test_rules_no_loader_reads_are_invalid(rule: str) -> None:
     assert not loads(CATALOGUE, rule, Effect.ALLOW)

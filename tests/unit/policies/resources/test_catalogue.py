@@ -6,6 +6,7 @@ import pytest
 
 from connectors.aws.resource_types import RESOURCE_TYPES as AWS
 from connectors.git.resource_types import RESOURCE_TYPES as GIT
+from connectors.github.resource_types import RESOURCE_TYPES as GITHUB
 from policies.model import ResourceType
 from policies.patterns.pattern import UNKNOWN
 from policies.resources.catalogue import UNCHECKED, CatalogueError, build_catalogue
@@ -17,7 +18,7 @@ OPERATIONS = {
     "s3:HeadObject": ("s3:GetObject",),
     "s3:ListObjectsV2": ("s3:ListBucket",),
 }
-CATALOGUE = build_catalogue((*GIT, *AWS), OPERATIONS)
+CATALOGUE = build_catalogue((*GIT, *GITHUB, *AWS), OPERATIONS)
 SHEET = ResourceType("paper/sheet", "sheets/{name}", ("paper:*",))
 
 
@@ -35,8 +36,8 @@ def test_the_actions_are_those_the_operations_ask_for() -> None:
     ("action_pattern", "types"),
     [
         ("git:push", {"git/branch", "git/tag"}),
-        ("git:comment", {"git/pull-request", "git/issue"}),
-        ("git:*", {"git/repository", "git/branch", "git/tag", "git/pull-request", "git/issue"}),
+        ("git:comment", {"github/pull-request", "github/issue", "github/commit"}),
+        ("git:p*", {"git/branch", "git/tag"}),
         ("git:merge", set()),
         ("s3:GetObject", {"s3/object"}),
         ("s3:Get*", {"s3/object"}),
@@ -56,13 +57,13 @@ def test_a_pattern_touches_the_types_its_actions_can_name(action_pattern: str, t
 
 def test_a_pattern_of_every_service_touches_what_its_operation_can_name() -> None:
     found = names("*:read")
-    assert {name for name in found if name.startswith(("git", "s3"))} == {"git/repository"}
+    assert {name for name in found if name.startswith(("git/", "s3"))} == {"git/repository"}
     assert "sqs/queue" in found  # nobody serves it, and its type takes any operation
 
 
 def test_every_action_touches_every_type_of_what_is_asked() -> None:
     assert names("*") >= {"git/branch", "s3/object", "ecs/service"}
-    assert "git/workflow" not in names("*")
+    assert "git/tag" not in names("git:read")
 
 
 def test_a_concrete_resource_has_one_type_and_its_parts() -> None:

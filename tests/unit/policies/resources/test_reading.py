@@ -4,6 +4,7 @@ import pytest
 
 from connectors.aws.resource_types import RESOURCE_TYPES as AWS
 from connectors.git.resource_types import RESOURCE_TYPES as GIT
+from connectors.github.resource_types import RESOURCE_TYPES as GITHUB
 from policies.errors import RuleTextError
 from policies.language.rule_text import parse_rule
 from policies.model import Effect, ResourceType
@@ -14,7 +15,7 @@ OTHERS = (
     ResourceType("log/stream", "group:{group=**}:stream:{stream}", ("log:*",)),
     ResourceType("twin/thing", "{shelf}/{box}/{thing}", ("twin:*",), ("{shelf}/{box}/of", "{shelf}/of/{thing}")),
 )
-CATALOGUE = build_catalogue((*GIT, *AWS, *OTHERS), {})
+CATALOGUE = build_catalogue((*GIT, *GITHUB, *AWS, *OTHERS), {})
 SERVED = build_catalogue(GIT, {"git:push": ("git:push",)})
 
 
@@ -223,7 +224,10 @@ def test_a_character_that_does_not_show_is_refused(char: str) -> None:
         ("git:push on repos/a/b/branchs/x", "did you mean `repos/a/b/branches/x`?"),
         ("git:push on repo/a/b/tags/x", "did you mean `repos/a/b/tags/x`?"),
         ("git:push on a/b/branches/x", "write `repos/{repo}/branches/{branch}` or `repos/{repo}/tags/{tag}`"),
-        ("git:read on repos/acme/app/branches/main", "write `repos/{repo}`"),
+        (
+            "git:read on repos/acme/app/branches/main",
+            "write `repos/{repo}` or `orgs/{org}` or `enterprises/{enterprise}`",
+        ),
         ("s3:ListBucket on data-lake/*", "write `{bucket}`"),
         ("s3:GetObject,s3:ListBucket on data-lake/*", "write `{bucket}`"),
         ("s3:GetObject on arn:aws:sqs:eu-west-1:1:queue", "write `{bucket}/{key}`"),

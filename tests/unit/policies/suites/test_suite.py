@@ -111,6 +111,12 @@ def test_an_action_is_read_in_its_canonical_spelling() -> None:
     assert case.action == "s3:GetObject"
 
 
+@pytest.mark.parametrize("action", ["git:force-push", "github:pulls.merge"])
+def test_an_action_of_any_connector_is_asked(action: str) -> None:
+    (case,) = suite(one(f"action: {action}, resource: r, expect: allow")).cases
+    assert case.action == action
+
+
 def test_a_context_holds_facts_and_the_params_as_they_are_sent() -> None:
     facts = (
         "source_ip: 10.0.0.1, session.branch: [a, b], rate_class: low, agent.owner: alice, "

@@ -104,7 +104,13 @@ class WireWorld(World):
         self.sessions_by_id[found.id] = replace(found, killed_at_ns=self.clock.now_ns())
 
     async def submit(
-        self, session: Session, draft: IntentDraft, *, wait_seconds: float, exchange: Exchange | None = None
+        self,
+        session: Session,
+        draft: IntentDraft,
+        *,
+        wait_seconds: float,
+        exchange: Exchange | None = None,
+        on_parked: Callable[[Outcome], None] | None = None,
     ) -> Outcome:
         assert exchange is not None
         assert exchange.outlet is not None

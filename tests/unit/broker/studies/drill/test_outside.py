@@ -29,4 +29,5 @@ async def test_asking_how_the_outside_is_changes_nothing() -> None:
     outside = Outside()
     assert await outside.health() is not True
     assert not await outside.alive()
+    assert (await outside.revoke("ses_1")).revoked == 0
     assert outside.tried == []
