@@ -33,6 +33,7 @@ class ProblemKind(StrEnum):
     CREDENTIAL_REFUSED = "credential-refused"
     STORE_UNAVAILABLE = "store-unavailable"
     UPSTREAM_REFUSED = "upstream-refused"
+    STALE_TARGET = "stale-target"
     UPSTREAM_UNREACHABLE = "upstream-unreachable"
     OUTCOME_UNKNOWN = "outcome-unknown"
     APPROVAL_CONFLICT = "approval-conflict"

@@ -27,6 +27,8 @@ MISMATCH: Final = Problem(
     fix="use a fresh key for every intent",
 )
 STALE: Final = Problem(ProblemKind.STALE_PLAN, "what would be sent is no longer what was approved")
+STALE_CODE: Final = "stale"
+"""Of a refusal because what was judged, or approved, is not any more what is there."""
 WITHHELD: Final = {"withheld": "the result could not be scanned for secrets and is not released"}
 
 
@@ -132,7 +134,7 @@ def _definite(error: Exception) -> Conclusion | None:
             return _failed(ProblemKind.UPSTREAM_UNREACHABLE, str(error), "nothing was sent")
         case UpstreamRefusedError():
             problem = Problem(
-                ProblemKind.UPSTREAM_REFUSED,
+                ProblemKind.STALE_TARGET if error.code == STALE_CODE else ProblemKind.UPSTREAM_REFUSED,
                 str(error),
                 reason=error.code,
                 extra={

@@ -1,7 +1,7 @@
 """The whole test run: static checks side by side, then the suite in two parts, pytest's summary line last.
 
-What is not there to cover lines (generated input, corpora, round trips, rules about the code) runs without coverage,
-which would double its time and find nothing; the rest runs with it.
+What is not there to cover lines (generated input, corpora, round trips, rules about the code, whole houses in processes
+of their own) runs without coverage, which would double its time and find nothing; the rest runs with it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ _MOST_WORKERS: Final = 4
 """One more than there are cores, as tests wait for the servers they start; each more would only wait for the disk."""
 _UNMEASURED: Final = (
     "tests/property", "tests/conformance", "tests/contract", "tests/architecture", "tests/requirements",
+    "tests/integration", "tests/security",
 )  # fmt: skip
 _ROOMS: Final = ("broker", "connectors", "policies", "vault")
 _STATIC: Final = (

@@ -40,6 +40,7 @@ TABLE: Final[Mapping[ProblemKind, tuple[int, str]]] = MappingProxyType(
         ProblemKind.CREDENTIAL_REFUSED: (424, "The credential cannot be used for this"),
         ProblemKind.STORE_UNAVAILABLE: (503, "The store cannot be read"),
         ProblemKind.UPSTREAM_REFUSED: (424, "The upstream refused"),
+        ProblemKind.STALE_TARGET: (409, "The target has moved"),
         ProblemKind.UPSTREAM_UNREACHABLE: (502, "The upstream cannot be reached"),
         ProblemKind.OUTCOME_UNKNOWN: (504, "The outcome is unknown"),
         ProblemKind.APPROVAL_CONFLICT: (409, "The approval cannot be decided"),

@@ -104,6 +104,7 @@ _CAUSES: Final[Mapping[ProblemKind, Cause]] = MappingProxyType(
         ProblemKind.CREDENTIAL_REFUSED: Cause.DENIED,
         ProblemKind.STORE_UNAVAILABLE: Cause.AWAY,
         ProblemKind.UPSTREAM_REFUSED: Cause.INVALID,
+        ProblemKind.STALE_TARGET: Cause.CONFLICT,
         ProblemKind.UPSTREAM_UNREACHABLE: Cause.AWAY,
         ProblemKind.OUTCOME_UNKNOWN: Cause.MAYBE_DONE,
         ProblemKind.APPROVAL_CONFLICT: Cause.CONFLICT,

@@ -32,7 +32,7 @@ def lines_of(problem: Problem) -> list[str]:
 
 def short(problem: Problem) -> str:
     """Return a problem as it stands beside a ref."""
-    if problem.kind is ProblemKind.UPSTREAM_REFUSED:
+    if problem.kind in (ProblemKind.UPSTREAM_REFUSED, ProblemKind.STALE_TARGET):
         return problem.reason or "refused by the git host"
     return _SHORT.get(problem.kind, problem.kind.value.replace("-", " "))
 

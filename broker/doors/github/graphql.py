@@ -20,7 +20,6 @@ from broker.ids import IntentId
 from broker.model import IntentState, JsonObject
 from broker.outcome import Outcome, ProblemKind
 from connectors.errors import InvalidParamsError
-from connectors.github.graphql.document import read_document
 
 MAX_BODY_BYTES: Final = 1 << 20
 """Largest body; documents and variables are bounded further where they are read."""
@@ -73,6 +72,9 @@ def wanted_from(scope: Scope, body: bytes) -> Wanted | No:
     fits = isinstance(query, str) and isinstance(variables, dict) and isinstance(name, str)
     if not fits or sent.keys() - _MEMBERS:
         return no(ProblemKind.MALFORMED_REQUEST, "expected `query`, `variables` and `operationName`, and nothing else")
+    # Its library takes memory and a while to load, which those who never speak GraphQL do not spend.
+    from connectors.github.graphql.document import read_document
+
     try:
         document = read_document(str(query), variables, name)
     except InvalidParamsError as error:

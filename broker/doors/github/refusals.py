@@ -56,6 +56,7 @@ _STATUSES: Final[Mapping[ProblemKind, int]] = MappingProxyType(
         ProblemKind.CREDENTIAL_REFUSED: 403,
         ProblemKind.STORE_UNAVAILABLE: 503,
         ProblemKind.UPSTREAM_REFUSED: 422,
+        ProblemKind.STALE_TARGET: 409,
         ProblemKind.UPSTREAM_UNREACHABLE: 503,
         ProblemKind.OUTCOME_UNKNOWN: 422,
         ProblemKind.APPROVAL_CONFLICT: 422,
@@ -113,7 +114,7 @@ def no(kind: ProblemKind, message: str, *, errors: tuple[JsonObject, ...] = ()) 
 
 def of_problem(problem: Problem, intent_id: str = "") -> No:
     """Return the no of the broker, with the rule, the reason and the fix in its message."""
-    if problem.kind is ProblemKind.UPSTREAM_REFUSED:
+    if problem.kind in (ProblemKind.UPSTREAM_REFUSED, ProblemKind.STALE_TARGET):
         return _of_github(problem, intent_id)
     status, message = _STATUSES[problem.kind], sentence_of(problem)
     wait = problem.retry_after_seconds or (RETRY_SECONDS if status in REPEATED else 0)

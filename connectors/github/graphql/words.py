@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Final
-
-from graphql import GraphQLError
+from typing import TYPE_CHECKING, Final
 
 from connectors.errors import InvalidParamsError
 from connectors.github.names import check_account, check_repository
+
+if TYPE_CHECKING:
+    from graphql import GraphQLError
 
 MAX_SHOWN_CHARS: Final = 300
 """Of a message that holds names of the client's."""

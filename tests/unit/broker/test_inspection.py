@@ -162,7 +162,8 @@ async def test_a_read_that_people_must_allow_first_is_said_to_be_missing(probe: 
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
-        (UpstreamRefusedError("moved", code="stale"), ProblemKind.UPSTREAM_REFUSED),
+        (UpstreamRefusedError("moved", code="stale"), ProblemKind.STALE_TARGET),
+        (UpstreamRefusedError("too large", code="too-large"), ProblemKind.UPSTREAM_REFUSED),
         (NotSentError("no disk"), ProblemKind.UPSTREAM_UNREACHABLE),
     ],
 )
