@@ -29,7 +29,7 @@ _THROUGHPUT: Final = 0.8
 _GROWTH_MIB: Final = 40.0
 _LISTING: Final = 1.5
 _PUSH_MILLIS: Final = 150.0
-_BIG: Final = "load/big"
+_BIG: Final = "acme/big"
 
 
 @dataclass
@@ -145,16 +145,16 @@ def _clone(folder: Path, way: _Way) -> float:
     try:
         return _seconds(lambda: coder.clone("--bare"))
     finally:
-        shutil.rmtree(coder.folder)
+        shutil.rmtree(coder.folder, ignore_errors=True)
 
 
 def _push_large(house: GitHouse, source: Coder, way: _Way) -> float:
     """Push all of it into a repository that is empty each time."""
-    repo = "load/void"
+    repo = "acme/void"
     shutil.rmtree(house.host.path(repo), ignore_errors=True)
     house.host.create_repo(repo)
     pushing = way.coder(source.folder, repo)
-    return _seconds(lambda: _must(pushing, "push", "--quiet", pushing.url, "main:refs/heads/feature/large"))
+    return _seconds(lambda: _must(pushing, "push", "--quiet", pushing.url, "main:refs/heads/large"))
 
 
 def _must(coder: Coder, *arguments: str) -> None:
