@@ -7,15 +7,14 @@ was kept, because a worker executed the intent after people allowed it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
 from broker.doors.aws import s3
 from broker.doors.aws.exchange import WireExchange
 from broker.doors.aws.refusals import Cause, No, of_outcome, pending
+from broker.doors.outlet import send_kept
 from broker.doors.outputs import inline_body
-from broker.ids import IntentId
 from broker.model import IntentState, JsonObject
 from broker.outcome import Outcome
 from broker.store.base import Outputs
@@ -82,25 +81,10 @@ def _whole(outcome: Outcome, asked: Asked) -> WireAnswer:
 
 
 async def _send_kept(outcome: Outcome, exchange: WireExchange, outputs: Outputs) -> No | None:
-    chunks = outputs.read(IntentId(outcome.intent_id))
-    async with aclosing(chunks):
-        piece = await anext(chunks, b"")
-        if not piece and outcome.output_bytes:
-            return _unreleased(outcome, "the body of the answer is no longer kept")
-        data: JsonObject = {name: value for name, value in outcome.result.items() if name != _BODY}
-        await exchange.begin(IntentId(outcome.intent_id), data, outcome.output_media_type)
-        left = outcome.output_bytes
-        while piece:
-            left -= len(piece)
-            # One piece stays here until it is known whether another one follows: a body is whole, or is seen to be cut.
-            following = await anext(chunks, b"")
-            if left < 0 or (following and not left):
-                return None
-            await exchange.write(piece)
-            piece = following
-        if not left:
-            await exchange.finish()
-    return None
+    data: JsonObject = {name: value for name, value in outcome.result.items() if name != _BODY}
+    if await send_kept(outcome, data, exchange, outputs):
+        return None
+    return _unreleased(outcome, "the body of the answer is no longer kept")
 
 
 def _unreleased(outcome: Outcome, words: str) -> No:

@@ -28,7 +28,7 @@ from broker.doors.git.lfs import serve_lfs
 from broker.doors.git.lfs_request import LfsRequest
 from broker.doors.git.places import Place, Want, place_of
 from broker.doors.git.pushing import PushAnswer
-from broker.doors.outlet import RawHeaders, StreamedAnswer
+from broker.doors.outlet import RawHeaders, StreamedAnswer, send_kept
 from broker.doors.outputs import inline_body
 from broker.doors.ports import BrokerPort
 from broker.doors.problems import status_of
@@ -134,22 +134,12 @@ class GitDoor:
         elif outcome.state is not IntentState.SUCCEEDED:
             told = words.pending(outcome, self._url(scope) + _APPROVALS)
             await _plain(403, f"ostiary: {told}")(scope, receive, send)
-        else:
-            body = outcome.body if outcome.body is not None else await self._kept(outcome)
-            if body is None:
+        elif outcome.body is None and outcome.output_bytes >= 0:
+            if not await send_kept(outcome, {}, exchange, self._broker.outputs):
                 await _plain(410, "ostiary: the answer is no longer kept; ask again")(scope, receive, send)
-            else:
-                await Response(body, media_type=_MEDIA[what])(scope, receive, send)
-
-    async def _kept(self, outcome: Outcome) -> bytes | None:
-        """Return an answer that a worker got after people allowed it."""
-        if outcome.output_bytes < 0:
-            return inline_body(outcome) or b""
-        if outcome.output_bytes > MAX_KEPT_BYTES:
-            return None
-        pieces = [piece async for piece in self._broker.outputs.read(IntentId(outcome.intent_id))]
-        body = b"".join(pieces)
-        return body if len(body) == outcome.output_bytes else None
+        else:
+            body = outcome.body if outcome.body is not None else inline_body(outcome) or b""
+            await Response(body, media_type=_MEDIA[what])(scope, receive, send)
 
     async def _push(self, session: Session, place: Place, asgi: tuple[Scope, Receive, Send]) -> None:
         scope, receive, send = asgi
@@ -197,8 +187,6 @@ class GitDoor:
 
 
 _UNAUTHENTICATED: Final = 401
-MAX_KEPT_BYTES: Final = 64 << 20
-"""Largest answer that was kept for later and is given out whole; larger ones are fetched without an approval."""
 _MEDIA: Final = {
     What.ADVERTISEMENT: "application/x-git-upload-pack-advertisement",
     What.PUSH_REFS: "application/x-git-receive-pack-advertisement",

@@ -6,14 +6,13 @@ small and in the outcome; or it was kept, because a worker executed the intent a
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
 from broker.doors.github.answer import BODILESS, REQUEST_ID, Answer, is_plain, json_answer, passed_on, raw
 from broker.doors.github.links import Links
 from broker.doors.github.refusals import No, of_outcome, pending, unreleased
-from broker.doors.outlet import RawHeaders, StreamedAnswer
+from broker.doors.outlet import RawHeaders, StreamedAnswer, send_kept
 from broker.doors.outputs import inline_body, safe_media_type
 from broker.ids import IntentId
 from broker.model import IntentState, JsonObject
@@ -111,21 +110,6 @@ def _media_type(data: JsonObject) -> str:
 
 
 async def _send_kept(outcome: Outcome, exchange: StreamedAnswer, outputs: Outputs) -> No | None:
-    chunks = outputs.read(IntentId(outcome.intent_id))
-    async with aclosing(chunks):
-        piece = await anext(chunks, b"")
-        if not piece and outcome.output_bytes:
-            return unreleased(outcome, "the body of the answer is no longer kept")
-        await exchange.begin(IntentId(outcome.intent_id), outcome.result, outcome.output_media_type)
-        left = outcome.output_bytes
-        while piece:
-            left -= len(piece)
-            # One piece stays here until it is known whether another one follows: a body is whole, or is seen to be cut.
-            following = await anext(chunks, b"")
-            if left < 0 or (following and not left):
-                return None
-            await exchange.write(piece)
-            piece = following
-        if not left:
-            await exchange.finish()
-    return None
+    if await send_kept(outcome, outcome.result, exchange, outputs):
+        return None
+    return unreleased(outcome, "the body of the answer is no longer kept")
