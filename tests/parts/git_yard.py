@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from connectors.base import Body
-from connectors.errors import UpstreamRefusedError
+from connectors.errors import NotSentError, UpstreamRefusedError
 from connectors.git.advertisement import Advertisement, Service
 from connectors.git.config import local_config
 from connectors.git.process import GitPrograms, ProcessLimits
@@ -97,13 +97,13 @@ class LocalRemote:
         return Advertisement(refs, "refs/heads/main", frozenset(), "")
 
     async def advertise(self, protocol: str) -> Body:
-        raise NotImplementedError
+        raise NotSentError("this repository is listed and fetched, nothing else")
 
     async def upload_pack(self, request: bytes, protocol: str) -> Body:
-        raise NotImplementedError
+        raise NotSentError("this repository is listed and fetched, nothing else")
 
     async def receive_pack(self, body: PushBody) -> bytes:
-        raise NotImplementedError
+        raise NotSentError("this repository is listed and fetched, nothing else")
 
     @asynccontextmanager
     async def fetch_access(self, home: Path) -> AsyncIterator[FetchAccess]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from types import MappingProxyType
@@ -23,6 +21,7 @@ from broker.model import JsonObject
 from broker.outcome import Outcome
 from connectors.errors import UploadBrokenError
 from connectors.git.lfs.operations import LFS_READ, LFS_WRITE, What
+from connectors.git.lfs.transfer import whole_object
 
 _OCTETS: Final = b"application/octet-stream"
 
@@ -133,25 +132,13 @@ class ObjectBody:
         self._oid = oid
         self._size = size
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the pieces, the last one when all of them have been looked at.
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Return the pieces, the last one when all of them have been looked at.
 
-        Raises:
-            UploadBrokenError: it is not the object, or not whole.
+        Reading raises UploadBrokenError when it is not the object, or not whole.
         """
-        digest, left, held = hashlib.sha256(), self._size, b""
-        async for piece in self._body.pieces():
-            left -= len(piece)
-            if left < 0:
-                break
-            digest.update(piece)
-            if held:
-                yield held
-            held = piece
-        if left or not hmac.compare_digest(digest.hexdigest(), self._oid):
-            raise UploadBrokenError("the body is not the object it is named as")
-        if held:
-            yield held
+        other = UploadBrokenError("the body is not the object it is named as")
+        return whole_object(self._body.pieces(), oid=self._oid, size=self._size, otherwise=other)
 
 
 def _object_headers(intent_id: str, size: int) -> RawHeaders:

@@ -16,7 +16,7 @@ from typing import Final
 import orjson
 
 from connectors.base import CallResult, JsonObject, Plan, Transport, UploadStream, UpstreamResponse, Usage
-from connectors.errors import NotSentError, OutcomeUnknownError, UpstreamRefusedError
+from connectors.errors import ConnectorError, NotSentError, OutcomeUnknownError, UpstreamRefusedError
 from connectors.git.advertisement import refusal
 from connectors.git.lfs.batch import AGENT, JSON, Batch, Offer, Step
 from connectors.git.lfs.operations import LFS_WRITE, LfsObject, What
@@ -88,7 +88,9 @@ async def _download(offer: Offer, transport: Transport) -> CallResult:
         # Asked for as it is; an object that is encoded all the same could not be checked piece by piece.
         if response.headers.get("content-encoding", "identity") != "identity":
             raise UpstreamRefusedError("the git host encodes the object", code="bad-answer", status=_OK)
-        body = HeldBody(_exactly(response.body, item), stack.pop_all())
+        other = OutcomeUnknownError("the git host sent something else than the object")
+        whole = whole_object(response.body, oid=item.oid, size=item.size, otherwise=other)
+        body = HeldBody(whole, stack.pop_all())
     return CallResult(item.model_dump(), body, OBJECT_MEDIA_TYPE, usage=Usage(response_bytes=item.size))
 
 
@@ -145,10 +147,19 @@ def _step(offer: Offer, name: str) -> Step | None:
     return offer.steps.get(name)
 
 
-async def _exactly(body: AsyncGenerator[bytes, None], item: LfsObject) -> AsyncGenerator[bytes, None]:
-    """Yield the object; its last piece only when all of it is what its name says."""
-    digest, left, held = hashlib.sha256(), item.size, b""
-    async for piece in body:
+async def whole_object(
+    pieces: AsyncIterator[bytes], *, oid: str, size: int, otherwise: ConnectorError
+) -> AsyncGenerator[bytes, None]:
+    """Yield an object as it passes; its last piece only when all of it is what its name says.
+
+    Args:
+        pieces: What comes.
+        oid: SHA-256 it must have, in hex.
+        size: Bytes it must have.
+        otherwise: Raised when it is anything else.
+    """
+    digest, left, held = hashlib.sha256(), size, b""
+    async for piece in pieces:
         left -= len(piece)
         if left < 0:
             break
@@ -156,7 +167,7 @@ async def _exactly(body: AsyncGenerator[bytes, None], item: LfsObject) -> AsyncG
         if held:
             yield held
         held = piece
-    if left or not hmac.compare_digest(digest.hexdigest(), item.oid):
-        raise OutcomeUnknownError("the git host sent something else than the object")
+    if left or not hmac.compare_digest(digest.hexdigest(), oid):
+        raise otherwise
     if held:
         yield held

@@ -16,7 +16,7 @@ from tests.unit.connectors.github.desk import API, GITHUB, HEAD, OLD, THERE, con
 pytestmark = pytest.mark.req("A4")
 
 REF = {"ref": "refs/heads/x", "object": {"sha": OLD}}
-ARCHIVE = "https://codeload.github.com/acme/app/legacy.tar.gz?token=x"
+ARCHIVE = "https://codeload.github.com/acme/app/legacy/main?token=x"
 
 
 def plan_of(action: str, **params: Any) -> Plan:
