@@ -21,9 +21,15 @@ from broker.ids import SessionId
 from broker.inspection import Inspections
 from broker.intents import Journal
 from broker.limits.admission import Admission
+from broker.limits.breaker import Breakers
+from broker.limits.budgets import Budgets
+from broker.limits.halts import Halts
 from broker.limits.rates import RequestRates
+from broker.limits.service import Limits
+from broker.limits.throttle import Throttle
 from broker.metrics import Metrics
 from broker.model import Approval
+from broker.performing import Performer
 from broker.pipeline import Parts, Pipeline
 from broker.ports import Deriver, Keeper, Leases, Minted, Recorder, VaultHealth, WorkQueue
 from broker.reconciler import Reconciler
@@ -84,7 +90,8 @@ class Assembly:
     calls: RunningCalls
     sessions: Sessions
     approvals: Approvals
-    limits: Admission
+    limits: Limits
+    places: Admission
     reconciler: Reconciler
     revoking: Revoking
 
@@ -99,7 +106,14 @@ def assemble(base: Foundation, configuration: Configuration) -> Assembly:
     policies, calls = Policies(configuration), RunningCalls()
     journal = Journal(base.ledger, base.clock, base.instance_id)
     sessions, approvals, revoking = _people(base, policies, calls)
-    limits = Admission(base.settings.max_concurrent_intents, base.settings.max_concurrent_per_session)
+    places = Admission(base.settings.max_concurrent_intents, base.settings.max_concurrent_per_session)
+    limits = Limits(
+        halts=Halts(),
+        breakers=Breakers(),
+        throttle=Throttle(),
+        places=places,
+        budgets=Budgets(),
+    )
     reconciler = _reconciler(base, journal, approvals, policies)
     catalog = Catalog(base.connectors, policies)
     decision_point = DecisionPoint(
@@ -142,7 +156,7 @@ def assemble(base: Foundation, configuration: Configuration) -> Assembly:
             metrics=Metrics(in_flight=lambda: limits.in_use, ledger_ready=lambda: base.ledger.ready),
         )
     )
-    return Assembly(broker, policies, journal, calls, sessions, approvals, limits, reconciler, revoking)
+    return Assembly(broker, policies, journal, calls, sessions, approvals, limits, places, reconciler, revoking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +165,7 @@ class Assembled:
 
     journal: Journal
     calls: RunningCalls
-    limits: Admission
+    limits: Limits
     catalog: Catalog
     inspections: Inspections
     decision_point: DecisionPoint
@@ -189,6 +203,15 @@ def _pipeline(base: Foundation, sessions: Sessions, approvals: Approvals, execut
         inline_bytes=base.settings.inline_output_bytes,
         max_bytes=base.settings.max_output_bytes,
     )
+    executor = Executor(
+        calls=execution.calls,
+        leases=base.leases,
+        transport=base.transport,
+        redactor=redactor,
+        keeper=base.keeper,
+        outputs=base.outputs,
+        timeout_seconds=base.settings.upstream_timeout_seconds,
+    )
     return Pipeline(
         Parts(
             sessions=sessions,
@@ -199,15 +222,7 @@ def _pipeline(base: Foundation, sessions: Sessions, approvals: Approvals, execut
             approvals=approvals,
             waiting=execution.waiting,
             journal=execution.journal,
-            executor=Executor(
-                calls=execution.calls,
-                leases=base.leases,
-                transport=base.transport,
-                redactor=redactor,
-                keeper=base.keeper,
-                outputs=base.outputs,
-                timeout_seconds=base.settings.upstream_timeout_seconds,
-            ),
+            performer=Performer(execution.journal, executor, approvals, execution.limits),
             reader=base.reader,
             accepting=lambda: base.ledger.ready,
         )

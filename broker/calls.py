@@ -10,18 +10,22 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from broker.ids import SessionId
+
+EVERYTHING: Final = "everything"
 
 
 class Call:
     """One bounded call."""
 
-    __slots__ = ("_limit", "killed")
+    __slots__ = ("_limit", "killed", "scopes")
 
-    def __init__(self, limit: asyncio.Timeout) -> None:
+    def __init__(self, limit: asyncio.Timeout, scopes: frozenset[str] = frozenset()) -> None:
         self._limit = limit
         self.killed = False
+        self.scopes = scopes
 
     def extend(self, seconds: float) -> None:
         """Give the call ``seconds`` from now, unless it was cut."""
@@ -42,14 +46,21 @@ class RunningCalls:
         self._calls: defaultdict[SessionId, set[Call]] = defaultdict(set)
 
     @asynccontextmanager
-    async def bounded(self, session_id: SessionId, seconds: float) -> AsyncGenerator[Call, None]:
+    async def bounded(
+        self, session_id: SessionId, seconds: float, scopes: frozenset[str] = frozenset()
+    ) -> AsyncGenerator[Call, None]:
         """Run the body as a call of ``session_id`` that may take ``seconds``.
+
+        Args:
+            session_id: Whose call it is.
+            seconds: Until it is ended.
+            scopes: What else it can be cut by: ``agent:NAME``, ``project:NAME``, ``connection:NAME``.
 
         Raises:
             TimeoutError: it took longer or was cut.
         """
         async with asyncio.timeout(seconds) as limit:
-            call = Call(limit)
+            call = Call(limit, scopes)
             self._calls[session_id].add(call)
             try:
                 yield call
@@ -58,6 +69,13 @@ class RunningCalls:
                 held.discard(call)
                 if not held:
                     del self._calls[session_id]
+
+    def cut_in(self, scope: str) -> int:
+        """Cut every call in a scope, ``everything`` for all of them; return how many."""
+        calls = [call for held in self._calls.values() for call in held if scope == EVERYTHING or scope in call.scopes]
+        for call in calls:
+            call.cut()
+        return len(calls)
 
     def cut(self, session_id: SessionId) -> int:
         """Cut every call of a killed session; return how many."""

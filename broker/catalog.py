@@ -194,6 +194,7 @@ def plan_digest_of(plan: Plan) -> Digest:
                 "idempotent": plan.idempotent,
                 "summary": plan.summary,
                 **({"mint": _mint_data(plan.mint)} if plan.mint else {}),
+                **({"fallbacks": [plan_digest_of(each) for each in plan.fallbacks]} if plan.fallbacks else {}),
             }
         ),
     )

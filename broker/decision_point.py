@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from broker.catalog import Resolved
 from broker.config.model import Configuration
 from broker.facts import context_of, facts_of
 from broker.ids import SessionId
@@ -135,6 +136,31 @@ class DecisionPoint:
         gated = decision.effect is Effect.REQUIRE_APPROVAL and earlier is None
         triggers = triggered(policy, request) if gated else ()
         return Verdict(decision, facts, configuration.catalogue, secrets, triggers)
+
+    async def within_reach(self, session: Session, draft: IntentDraft, resolved: Resolved) -> Resolved:
+        """Return what will be sent without the fallbacks that policy does not allow by itself.
+
+        Raises:
+            StoreUnavailableError: uses cannot be counted.
+        """
+        plan = resolved.plan
+        asked = set(plan.requirements)
+        kept = [
+            each
+            for each in plan.fallbacks
+            if asked.issuperset(each.requirements) or await self._allows(session, draft, each)
+        ]
+        if len(kept) == len(plan.fallbacks):
+            return resolved
+        return replace(resolved, plan=replace(plan, fallbacks=tuple(kept)))
+
+    async def _allows(self, session: Session, draft: IntentDraft, plan: Plan) -> bool:
+        policy, configuration = self._policy_of(session), self._configuration()
+        facts = facts_of(session, draft, "")
+        uses = await self._reader.rule_uses(policy.limited) if policy.limited else NO_USES
+        context = context_of(facts, session, draft, configuration)
+        request = AccessRequest(session.agent, session.project, plan.requirements, context, self._now_ns(), uses)
+        return policy.decide(request).effect is Effect.ALLOW
 
     async def explain(self, question: Question) -> Explained:
         """Explain what would be decided; nothing is noted or recorded.

@@ -3,6 +3,7 @@
 BrokerError
   LedgerUnavailableError   nothing can be recorded, so nothing is done
   ConflictError            a compare-and-set lost: somebody else changed it first
+    BudgetExceededError    a budget has not enough left
   StoreUnavailableError    the database cannot be read
   ConfigError              the configuration folder is wrong; carries findings with places
   QueueUnavailableError    the queue cannot be reached; work stays in the database
@@ -27,6 +28,18 @@ class StoreUnavailableError(BrokerError):
 
 class ConflictError(BrokerError):
     """A change found the row in another state than it names; nothing of the change was applied."""
+
+
+class BudgetExceededError(ConflictError):
+    """A reservation would have taken a budget over its cap; nothing of the change was applied.
+
+    Args:
+        key: Which budget.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the budget `{key}` has not enough left")
+        self.key = key
 
 
 class QueueUnavailableError(BrokerError):

@@ -16,12 +16,14 @@ import structlog
 from broker.canonical import canonical_bytes, digest
 from broker.clock import Clock, fresh_id
 from broker.errors import ConflictError, LedgerUnavailableError
+from broker.holds import NOTHING, facts_of, settlement
 from broker.ids import IntentId
 from broker.model import IntentRecord, IntentState, JsonObject
 from broker.outcome import Problem, ProblemKind
-from broker.store.base import Change, Committer, Event, EventType, Insert, Position, Require, Update, new_event
+from broker.store.base import Change, Committer, Event, EventType, Position, Step, new_event
 from broker.store.rows import insert_intent, move_intent, session_lives
 from connectors.inspection import Settlement
+from connectors.usage import Usage
 
 log = structlog.get_logger(__name__)
 
@@ -40,8 +42,6 @@ OUTCOME_EVENTS: Final = {
     IntentState.REFUSED: EventType.INTENT_REFUSED,
 }
 
-Step = Insert | Update | Require
-
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
@@ -55,6 +55,7 @@ class Conclusion:
         output_bytes: Size of the body kept in the outputs, -1 for none.
         output_media_type: Of that body.
         kept: False when the result goes out with the answer and is not stored; its digest is on the ledger.
+        usage: What it came to, for budgets; None when nobody knows, and all that was reserved counts as used.
     """
 
     state: IntentState
@@ -64,6 +65,7 @@ class Conclusion:
     output_bytes: int = -1
     output_media_type: str = ""
     kept: bool = True
+    usage: Usage | None = NOTHING
 
 
 class Journal:
@@ -149,7 +151,8 @@ class Journal:
             reason="interrupted",
             fix="send the intent again" if read else "look at the resource before sending the intent again",
         )
-        await self.conclude(record, Conclusion(state, problem=problem, data={"closed_by": self.instance_id}))
+        lost = Conclusion(state, problem=problem, data={"closed_by": self.instance_id}, usage=None)
+        await self.conclude(record, lost)
 
     async def settle(self, record: IntentRecord, found: Settlement) -> None:
         """Write what was learned about an execution whose outcome was unknown.
@@ -172,14 +175,14 @@ class Journal:
         problem = Problem(ProblemKind.LEDGER_UNAVAILABLE, "the ledger gave no answer, so nothing was sent")
         self._owe(self._ending(record, Conclusion(IntentState.FAILED, problem=problem)))
 
-    async def conclude(self, record: IntentRecord, outcome: Conclusion) -> IntentRecord:
+    async def conclude(self, record: IntentRecord, outcome: Conclusion, also: tuple[Step, ...] = ()) -> IntentRecord:
         """Make the outcome of an EXECUTING intent durable and return the record with it.
 
         Raises:
             ConflictError: it has an outcome already.
             LedgerUnavailableError: not recorded yet; it is tried again in the background until it is.
         """
-        change = self._ending(record, outcome)
+        change = self._ending(record, outcome, also)
         try:
             await self._committer.commit(change)
         except LedgerUnavailableError:
@@ -196,7 +199,7 @@ class Journal:
             output_media_type=outcome.output_media_type,
         )
 
-    def _ending(self, record: IntentRecord, outcome: Conclusion) -> Change:
+    def _ending(self, record: IntentRecord, outcome: Conclusion, also: tuple[Step, ...] = ()) -> Change:
         """Return the change that gives ``record`` its outcome."""
         stored = outcome.problem.to_json() if outcome.problem else {}
         facts: JsonObject = {**outcome.data, "fence": record.fence}
@@ -206,6 +209,8 @@ class Journal:
             facts["output_bytes"] = outcome.output_bytes
         if stored:
             facts["problem"] = stored
+        if outcome.usage is not None:
+            facts |= facts_of(outcome.usage)
         event = self.event(OUTCOME_EVENTS[outcome.state], record, facts)
         step = move_intent(
             record,
@@ -216,7 +221,7 @@ class Journal:
             output_bytes=outcome.output_bytes,
             output_media_type=outcome.output_media_type,
         )
-        return Change(event, (step,))
+        return Change(event, (step, *settlement(record, outcome.usage, event.at_ns), *also))
 
     def submit(self, change: Change, *, patient: bool) -> asyncio.Future[Position]:
         """Hand a change to the ledger, now; see `Committer.submit`."""
@@ -275,6 +280,8 @@ class Attempt:
         self._data = data
         self._begun: asyncio.Future[Position] | None = None
         self._sent = False
+        # What is reserved may be refused, and whoever was refused sends nothing.
+        self._waits = record.access != "read" or bool(record.hold)
         self.record = replace(
             record,
             state=IntentState.EXECUTING,
@@ -287,16 +294,17 @@ class Attempt:
     async def __aenter__(self) -> Self:
         record, now_ns = self.record, self._journal.now_ns()
         step: Step = (
-            move_intent(self._before, IntentState.EXECUTING, now_ns, fence=record.fence, owner=record.owner)
+            move_intent(
+                self._before, IntentState.EXECUTING, now_ns, fence=record.fence, owner=record.owner, hold=record.hold
+            )
             if self._before.state is IntentState.APPROVED
             else insert_intent(record)
         )
         event = self._journal.event(EventType.INTENT_EXECUTING, record, {**self._data, "fence": record.fence})
         change = Change(event, (session_lives(record.session_id), step, *self._consume))
         # A read may be sent meanwhile, and a fast one shares the flush with its outcome.
-        read = record.access == "read"
-        self._begun = self._journal.submit(change, patient=read)
-        if not read:
+        self._begun = self._journal.submit(change, patient=not self._waits)
+        if self._waits:
             try:
                 await self.begun()
             except ConflictError:
@@ -308,9 +316,10 @@ class Attempt:
         return self
 
     async def begun(self) -> None:
-        """Return once the `executing` event is durable; a write is sent only after it.
+        """Return once the `executing` event is durable; a write, or what a budget bounds, is sent only after it.
 
         Raises:
+            BudgetExceededError: a budget has not enough left.
             ConflictError: the session was killed, or another execution came first.
             LedgerUnavailableError: it is not durable; nothing may be sent.
         """
@@ -331,12 +340,12 @@ class Attempt:
         """Whether anything but a read may have reached the upstream."""
         return self._sent and self.record.access != "read"
 
-    async def conclude(self, outcome: Conclusion) -> IntentRecord:
-        """Record the one outcome; the errors are those of `Journal.conclude` and `begun`."""
+    async def conclude(self, outcome: Conclusion, also: tuple[Step, ...] = ()) -> IntentRecord:
+        """Record the one outcome, and steps beside it; the errors are those of `Journal.conclude` and `begun`."""
         self._concluded = True
         try:
             # Handed in behind the `executing` event, so it is durable after it or with it, and lost when that is lost.
-            self.record = await self._journal.conclude(self.record, outcome)
+            self.record = await self._journal.conclude(self.record, outcome, also)
         finally:
             await self.begun()
         return self.record
@@ -354,4 +363,5 @@ class Attempt:
         )
         state = IntentState.UNKNOWN if unknown else IntentState.FAILED
         # Shielded: the event must be written even when the task is being cancelled.
-        await asyncio.shield(self.conclude(Conclusion(state, problem=problem)))
+        usage = None if self._sent else NOTHING
+        await asyncio.shield(self.conclude(Conclusion(state, problem=problem, usage=usage)))

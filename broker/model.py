@@ -183,6 +183,7 @@ class IntentRecord:
         problem: Problem type, reason, rule and fix when it did not succeed.
         output_bytes: Size of the stored output, -1 when there is none.
         output_media_type: Of the output.
+        hold: What it holds of budgets while it is executed; see `broker.holds`.
     """
 
     id: IntentId
@@ -206,6 +207,7 @@ class IntentRecord:
     problem: JsonObject = field(default_factory=dict)
     output_bytes: int = -1
     output_media_type: str = ""
+    hold: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

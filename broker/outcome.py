@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from broker.model import IntentState, JsonObject
 
@@ -28,6 +29,10 @@ class ProblemKind(StrEnum):
     DENIED = "denied"
     SCOPE_TOO_WIDE = "scope-too-wide"
     TOO_BUSY = "too-busy"
+    RATE_LIMITED = "rate-limited"
+    BUDGET_EXCEEDED = "budget-exceeded"
+    BREAKER_OPEN = "breaker-open"
+    HALTED = "halted"
     LEDGER_UNAVAILABLE = "ledger-unavailable"
     VAULT_UNAVAILABLE = "vault-unavailable"
     CREDENTIAL_REFUSED = "credential-refused"
@@ -48,6 +53,12 @@ class ProblemKind(StrEnum):
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
     METHOD_NOT_ALLOWED = "method-not-allowed"
     INTERNAL = "internal"
+
+
+PASSING: Final = frozenset(
+    {ProblemKind.TOO_BUSY, ProblemKind.RATE_LIMITED, ProblemKind.BREAKER_OPEN, ProblemKind.STORE_UNAVAILABLE}
+)
+"""Kinds that pass by themselves: an approved intent waits for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@
                       where a plan rests on more than params, that is found
                       out first, by recorded reads of the same session
      4 decide         policy; an approval answers REQUIRE_APPROVAL only     | denied
-     5 admit          limits reserve                                        | too-busy
+     5 admit          limits: halts, breaker, rates, places, budgets        | halted, breaker-open, rate-limited,
+                                                                             | too-busy, budget-exceeded
      6 park?          approval required and not given: stored, people are
                       asked, pending (the reservation is released)
      7 record         `executing` durable before a write is sent; a read is
@@ -23,7 +24,6 @@ Stages 5, 7 and 8 are context managers nested in this order, so that every attem
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -33,20 +33,19 @@ import orjson
 from broker.approvals.service import Approvals
 from broker.approvals.terms import unanswered
 from broker.canonical import NotCanonicalError
-from broker.catalog import Catalog, Resolved, request_digest
+from broker.catalog import Catalog, request_digest
 from broker.decision_point import DecisionPoint, Verdict
 from broker.errors import ConflictError, LedgerUnavailableError
-from broker.exchange import ClientGoneError, Exchange
-from broker.execution import Executor
+from broker.exchange import Exchange
 from broker.ids import Digest
 from broker.inspection import Inspections
 from broker.intents import Journal
-from broker.limits.admission import Admission
+from broker.limits.service import Asked, Limits, Shortfall
 from broker.model import Approval, IntentDraft, IntentRecord, IntentState, JsonObject, Session
-from broker.outcome import Outcome, Problem, ProblemKind
+from broker.outcome import PASSING, Outcome, Problem, ProblemKind
+from broker.performing import Admitted, Performer
 from broker.sessions import Sessions
 from broker.store.base import Reader
-from broker.store.rows import use_of
 from broker.store.statements import UnwritableError
 from broker.verdicts import CAME_SECOND, MISMATCH, STALE, denial, explain, outcome_of, told, withheld
 from broker.waiting import Drafted, Waiting
@@ -63,11 +62,11 @@ class Parts:
     catalog: Catalog
     inspections: Inspections
     decision_point: DecisionPoint
-    limits: Admission
+    limits: Limits
     approvals: Approvals
     waiting: Waiting
     journal: Journal
-    executor: Executor
+    performer: Performer
     reader: Reader
     accepting: Callable[[], bool]
 
@@ -161,17 +160,29 @@ class Pipeline:
         if draft.dry_run:
             state = IntentState.PENDING_APPROVAL if gated else IntentState.APPROVED
             return Outcome(record.id, state, decision=explain(decision), dry_run=True)
-        reservation = parts.limits.reserve(session.family_id)  # 5 admit
-        if isinstance(reservation, Problem):
-            # An approved intent waits in the database for the next round instead.
-            return outcome_of(record) if approval else await self._turn_away(record, reservation)
-        with reservation:
+        resolved = await parts.decision_point.within_reach(session, draft, resolved)
+        passage = await parts.limits.admit(
+            Asked(session, resolved.plan, resolved.digest, approval), gated=gated
+        )  # 5 admit
+        if isinstance(passage, Problem):
+            # An approved intent waits in the database for the next round instead, unless no round will help.
+            waits = approval is not None and passage.kind in PASSING
+            return outcome_of(record) if waits else await self._turn_away(record, passage, verdict, approval=approval)
+        with passage:
+            asked = Drafted(draft, resolved, shown or {})
             if gated:
-                return await self._park(session, Drafted(draft, resolved, shown or {}), record, verdict, exchange)
+                return await self._park(session, asked, record, verdict, exchange)
             if not parts.accepting():
                 return withheld(record)
-            return await self._perform(record, resolved, verdict, approval=approval, exchange=exchange)
-        # 11 settle: the reservation is given back on leaving
+            done = await parts.performer.perform(
+                Admitted(record, resolved, verdict, passage, approval, exchange)
+            )  # 7 to 12
+            if isinstance(done, Problem):
+                return await self._turn_away(record, done, verdict, approval=approval)
+            if isinstance(done, Shortfall):
+                return await self._park(session, asked, record, verdict, exchange, done)
+            return done
+        # 11 settle: the places are given back on leaving
 
     async def _park(
         self,
@@ -180,16 +191,20 @@ class Pipeline:
         record: IntentRecord,
         verdict: Verdict,
         exchange: Exchange | None,
+        shortfall: Shortfall | None = None,
     ) -> Outcome:
+        """Ask people: about the intent itself or, with a shortfall, whether a budget may be exceeded for it."""
         bound = await self._parts.waiting.bind(session, record, asked, exchange)
         if isinstance(bound, Problem):
             return await self._turn_away(record, bound, verdict)
         if isinstance(bound, Outcome):
             return bound
-        record, decision = bound.record, verdict.decision
+        record, decision = bound.record, shortfall.decision if shortfall else verdict.decision
         question = await self._parts.inspections.question(session, bound, verdict, self.submit)
         if isinstance(question, Problem):
             return await self._turn_away(record, question, verdict)
+        if shortfall:
+            question = replace(question, summary=shortfall.summary, preview=shortfall.grant.to_json())
         try:
             parked = await self._parts.approvals.park(session, record, decision, question)  # 6 park
         except ConflictError:
@@ -206,34 +221,6 @@ class Pipeline:
             expires_at_ns=parked.expires_at_ns,
             decision=explain(decision),
         )
-
-    async def _perform(
-        self,
-        record: IntentRecord,
-        resolved: Resolved,
-        verdict: Verdict,
-        *,
-        approval: Approval | None,
-        exchange: Exchange | None,
-    ) -> Outcome:
-        journal, plan = self._parts.journal, resolved.plan
-        answered = (self._parts.approvals.consumption(approval),) if approval else ()
-        consume = (*answered, *(use_of(limit) for limit in verdict.decision.uses))
-        started_ns = journal.monotonic_ns()
-        facts = {"summary": plan.summary, "access": record.access, "connection": plan.connection, **told(verdict)}
-        facts |= {"trace": plan.trace} if plan.trace else {}
-        attempt = journal.attempt(record, facts, consume=consume)
-        try:
-            async with attempt:  # 7 record
-                ran = await self._parts.executor.run(attempt, resolved, exchange)  # 8 lease, 9 execute, 10 redact
-                ran.conclusion.data["duration_us"] = (journal.monotonic_ns() - started_ns) // 1_000
-                concluded = await attempt.conclude(ran.conclusion)  # 12 conclude
-        except LedgerUnavailableError:
-            return withheld(record, acted=attempt.may_have_acted)
-        if exchange and exchange.outlet and ran.tail is not None:
-            with contextlib.suppress(ClientGoneError):
-                await exchange.outlet.write(ran.tail)
-        return outcome_of(concluded, body=ran.body, streamed=ran.tail is not None)
 
     async def _turn_away(
         self,

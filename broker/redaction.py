@@ -104,6 +104,8 @@ class Redactor:
         data: JsonObject,
         body: AsyncGenerator[bytes, None] | None,
         sink: Sink | None = None,
+        *,
+        live: bool = False,
     ) -> CleanResult:
         """Return the result with every known secret masked.
 
@@ -112,6 +114,7 @@ class Redactor:
             data: Parsed result.
             body: Streamed body; it is read to its end or closed.
             sink: Takes a large body instead of the outputs, but for its last piece.
+            live: The sink takes the body from its first chunk on, each as it comes (`connectors.base.Body`).
 
         Raises:
             BodyTooLargeError: the body exceeds the limit; what was kept of it is dropped.
@@ -122,6 +125,8 @@ class Redactor:
         if body is None:
             return await self._inline(data, None)
         async with aclosing(body) as stream:
+            if live and sink is not None:
+                return await self._follow(data, stream, sink)
             head = bytearray()
             async for chunk in stream:
                 head += chunk
@@ -145,6 +150,23 @@ class Redactor:
             return CleanResult(data, hits, size=len(clean), body=clean)
         data = {**data, "body": {"encoding": "base64", "data": base64.b64encode(clean).decode()}}
         return CleanResult(data, hits, size=len(clean))
+
+    async def _follow(self, data: JsonObject, stream: AsyncGenerator[bytes, None], sink: Sink) -> CleanResult:
+        """Hand on chunk by chunk; what follows the empty chunk is kept back."""
+        shown = await self._inline(data, None)
+        scanner = self._scrubber.scanner()
+        await sink.begin(shown.data)
+        held, size, ending = b"", 0, False
+        async for chunk in stream:
+            ending = ending or not chunk
+            clean = await scanner.feed(chunk) if chunk else b""
+            size += len(clean)
+            if ending:
+                held += clean
+            elif clean:
+                await sink.write(clean)
+        rest = await scanner.finish()
+        return CleanResult(shown.data, shown.hits + scanner.hits, size=size + len(rest), tail=held + rest)
 
     async def _pass_on(
         self, data: JsonObject, head: bytes, rest: AsyncGenerator[bytes, None], sink: Sink

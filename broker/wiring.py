@@ -232,7 +232,9 @@ def _house_keeping(
 
 def _endpoints(configuration: Configuration) -> list[str]:
     """Return ``host:port`` of every address an operator wrote: those may be private, as somebody meant them."""
-    written = (each.options.get(key) for each in configuration.connections.values() for key in ("endpoint", "url"))
+    options = [each.options for each in configuration.connections.values()]
+    options += [one for each in options for one in each.get("upstreams", ()) if isinstance(one, dict)]
+    written = (each.get(key) for each in options for key in ("endpoint", "url"))
     return [endpoint_of(str(url)) for url in written if url]
 
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
+from connectors.usage import Estimate, Usage
 from policies.model import Requirement, ResourceType
 from vault.model import CredentialRef, Lease, Mint
 
@@ -154,15 +155,6 @@ class Connection:
     options: JsonObject
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Units of one call, estimated (plan) or measured (result)."""
-
-    calls: int = 1
-    request_bytes: int = 0
-    response_bytes: int = 0
-
-
 class UploadStream(Protocol):
     """The bytes of a body that comes in while the plan is executed; read once, from its beginning to its end.
 
@@ -213,13 +205,17 @@ class Plan:
         summary: One verb-first line a person can approve: ``push 1 ref to acme/app: refs/heads/main``.
         host: Upstream ``host`` or ``host:port`` the call goes to; the vault refuses a credential not bound to it.
         payload: Bytes to upload, outside ``call`` so that the plan stays small; bound by its digest in ``call``.
-        estimate: Upper estimate of the usage.
+        estimate: What it may come to, for budgets.
         upload: A body that comes in while the plan is executed, as it was declared; ``call`` holds it too.
         stream: That body, set by whoever executes; no part of what was planned.
         mint: A short-lived credential that is minted for this plan; None to use the stored one.
         fresh: Names in ``call["params"]`` that clients fill anew each time they ask for the same.
         trace: What the ledger keeps of the call, so that its outcome can be found later (`Settler`); no secrets, small.
         patience_seconds: How long the head of its answer may take; 0 for as long as any call.
+        fallbacks: What is sent in its place when an upstream gives no answer worth having, in order; each a plan of its
+            own, for the same upload, without fallbacks. Only an operation that changes nothing upstream has any. Their
+            requirements are not in ``requirements``: one that asks for more than those is sent only when policy allows
+            all it asks for, without asking a person.
         attempt: Name of this attempt, set by whoever executes, for marks upstream; no part of what was planned.
     """
 
@@ -234,7 +230,7 @@ class Plan:
     summary: str
     host: str = ""
     payload: bytes = b""
-    estimate: Usage = field(default_factory=Usage)
+    estimate: Estimate = field(default_factory=Estimate)
     upload: Upload | None = None
     stream: UploadStream | None = field(default=None, repr=False, compare=False)
     mint: Mint | None = None
@@ -242,10 +238,15 @@ class Plan:
     trace: JsonObject = field(default_factory=dict)
     attempt: str = field(default="", compare=False)
     patience_seconds: int = 0
+    fallbacks: tuple[Plan, ...] = ()
 
 
 Body = AsyncGenerator[bytes, None]
-"""Chunks of a streamed result; closing it closes the upstream connection. It raises OutcomeUnknownError when cut."""
+"""Chunks of a streamed result; closing it closes the upstream connection. It raises OutcomeUnknownError when cut.
+
+A body that is live (`CallResult.live`) says with one empty chunk that what follows is its end: that part is kept back
+until the outcome is durable, all before it is handed on as it comes.
+"""
 
 
 @dataclass(slots=True)
@@ -257,7 +258,9 @@ class CallResult:
         body: The streamed body, None when the operation has none.
         media_type: Of the body.
         upstream_request_id: The upstream's id of the call.
-        usage: Measured units.
+        usage: Measured units; those of a streamed body are there when it has ended, whatever ended it.
+        live: Somebody follows the body as it comes: each chunk is handed on at once, however small.
+        facts: More for the ledger's event of the outcome: names, sizes, digests; no content.
         secrets: Where in ``data`` secrets stand, as paths of names and indices; they are sealed and never released.
     """
 
@@ -267,6 +270,8 @@ class CallResult:
     upstream_request_id: str = ""
     usage: Usage = field(default_factory=Usage)
     secrets: tuple[tuple[str | int, ...], ...] = ()
+    live: bool = False
+    facts: JsonObject = field(default_factory=dict)
 
 
 @dataclass(slots=True)

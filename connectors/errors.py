@@ -17,7 +17,15 @@ from typing import Any
 
 
 class ConnectorError(Exception):
-    """Base of everything a connector raises on purpose."""
+    """Base of everything a connector raises on purpose.
+
+    Attributes:
+        elsewhere: Another upstream may be asked in this one's place (`connectors.base.Plan.fallbacks`).
+        usage: What the call came to all the same, as `connectors.base.Usage`; None for nothing.
+    """
+
+    elsewhere: bool = False
+    usage: Any = None
 
 
 class InvalidParamsError(ConnectorError):
@@ -54,6 +62,8 @@ class UpstreamRefusedError(ConnectorError):
         upstream_request_id: The upstream's id of the call, empty when it gave none.
         details: What else the upstream said, as JSON a door can give back in the upstream's own form: bounded, clean,
             no secrets.
+        answer: What the upstream answered, a `connectors.base.CallResult`, for a door that hands it on as it is; it is
+            scanned like any result and stored nowhere. None where nobody needs it.
     """
 
     def __init__(
@@ -64,12 +74,14 @@ class UpstreamRefusedError(ConnectorError):
         status: int = 0,
         upstream_request_id: str = "",
         details: Mapping[str, Any] | None = None,
+        answer: Any = None,  # noqa: ANN401 - a CallResult, whose module knows this one
     ) -> None:
         super().__init__(message)
         self.code = code
         self.status = status
         self.upstream_request_id = upstream_request_id
         self.details = dict(details or {})
+        self.answer = answer
 
 
 class OutcomeUnknownError(ConnectorError):

@@ -234,7 +234,7 @@ class House:
     def __post_init__(self) -> None:
         self.broker, self.policies = self.built.broker, self.built.policies
         self.sessions, self.approvals = self.built.sessions, self.built.approvals
-        self.journal, self.reconciler, self.limits = self.built.journal, self.built.reconciler, self.built.limits
+        self.journal, self.reconciler, self.places = self.built.journal, self.built.reconciler, self.built.places
 
     def operator(self, name: str) -> Operator:
         return self.policies().operators[name]

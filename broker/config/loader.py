@@ -102,6 +102,8 @@ def load_folder(folder: Folder, root: Path, connectors: Mapping[str, Connector])
         channels=MappingProxyType(channels),
         policies=MappingProxyType(compiled.own),
         layers=MappingProxyType(compiled.layers),
+        rates=MappingProxyType(sections.rates),
+        alerting=sections.alerting,
         catalogue=catalogue,
         notices=tuple(sorted(notices, key=lambda finding: (finding.file, finding.line, finding.column))),
         files=MappingProxyType(folder.files),

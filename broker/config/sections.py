@@ -20,6 +20,9 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ValidationError
 
+from broker.config.alerting import Alerting, read_alerting, read_hours
+from broker.config.content import ContentTerms, read_content
+from broker.config.limits import Per, RateLimit, read_budget, read_rates
 from broker.config.model import Agent, Channel, ChannelKind, Project
 from broker.model import Operator, Role
 from connectors.base import Connection, Connector, JsonObject
@@ -37,7 +40,8 @@ MAX_ENTRIES: Final = 1000
 MAX_DESCRIPTION_CHARS: Final = 500
 
 _SECTIONS: Final = ("projects", "agents", "operators", "connections", "channels")
-_TOP: Final = ("version", *_SECTIONS)
+_TOP: Final = ("version", *_SECTIONS, "alerts")
+_OF_EVERY_CONNECTION: Final = frozenset({"connector", "credential", "rate_limits"})
 _NAME_WORDS: Final = "lower-case letters, digits and `-`, at most 63"
 _CHANNEL_WORDS: Final = "letters, digits and `:#@_.-`, at most 63, the first a small letter or a digit"
 _CREDENTIAL: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}/[a-z0-9][a-z0-9._-]{0,62}")
@@ -52,6 +56,8 @@ class Sections:
     operators: dict[str, Operator] = field(default_factory=dict)
     connections: dict[str, Connection] = field(default_factory=dict)
     channels: dict[str, Channel] = field(default_factory=dict)
+    rates: dict[str, tuple[RateLimit, ...]] = field(default_factory=dict)
+    alerting: Alerting = field(default_factory=Alerting)
 
 
 def read_sections(data: bytes, file: str, connectors: Mapping[str, Connector]) -> tuple[Sections, list[Finding]]:
@@ -102,6 +108,8 @@ class _Reading:
             declared.agents[name] = self._agent(name, node)
         for name, node in self._entries(top, "channels", CHANNEL, _CHANNEL_WORDS):
             declared.channels[name] = self._channel(name, node)
+        if "alerts" in top:
+            declared.alerting = read_alerting(self.reader, top["alerts"])
 
     def _entries(
         self, top: Mapping[str, Node], section: str, pattern: re.Pattern[str] = NAME, words: str = _NAME_WORDS
@@ -117,20 +125,32 @@ class _Reading:
                 yield name, pair.value
 
     def _project(self, name: str, node: Node) -> Project:
-        found = self.reader.fields(node, "a project", ("description", "connections"), required=("connections",))
+        keys = ("description", "connections", "project_budget", "content", "hours")
+        found = self.reader.fields(node, "a project", keys, required=("connections",))
         names: list[str] = []
         for item in self.reader.items(found["connections"], "`connections`") if "connections" in found else ():
             connection = self._reference(item, "connection", self.named_connections)
             if connection in names:
                 self.reader.report(item, f"the connection {quote(connection)} stands twice")
             names.append(connection)
-        return Project(name, self._description(found), tuple(names))
+        reader = self.reader
+        return Project(
+            name,
+            self._description(found),
+            tuple(names),
+            read_budget(reader, found["project_budget"], project=True) if "project_budget" in found else None,
+            read_content(reader, found["content"]) if "content" in found else ContentTerms(),
+            read_hours(reader, found["hours"]) if "hours" in found else None,
+        )
 
     def _agent(self, name: str, node: Node) -> Agent:
-        found = self.reader.fields(node, "an agent", ("project", "description", "owner"), required=("project",))
+        keys = ("project", "description", "owner", "budget", "rate_limits")
+        found = self.reader.fields(node, "an agent", keys, required=("project",))
         project = self._reference(found["project"], "project", self.sections.projects) if "project" in found else ""
         owner = self._reference(found["owner"], "operator", self.sections.operators) if "owner" in found else ""
-        return Agent(name, project, self._description(found), owner)
+        budget = read_budget(self.reader, found["budget"], project=False) if "budget" in found else None
+        rates = read_rates(self.reader, found["rate_limits"], Per.SESSION) if "rate_limits" in found else ()
+        return Agent(name, project, self._description(found), owner, budget, rates)
 
     def _operator(self, name: str, node: Node) -> Operator:
         found = self.reader.fields(node, "an operator", ("roles",), required=("roles",))
@@ -159,7 +179,9 @@ class _Reading:
         credential = self.reader.text(pairs["credential"].value, "`credential`", _CREDENTIAL, words)
         if not used:
             return
-        own = Fields(tuple(pair for pair in pairs.values() if pair.name not in {"connector", "credential"}))
+        if "rate_limits" in pairs:
+            self.sections.rates[name] = read_rates(self.reader, pairs["rate_limits"].value, Per.CONNECTION)
+        own = Fields(tuple(pair for pair in pairs.values() if pair.name not in _OF_EVERY_CONNECTION))
         options = self._options(Node(own, node.line, node.column), self.connectors[used].connection_model)
         self.sections.connections[name] = Connection(name, used, CredentialRef(credential), options)
 

@@ -18,7 +18,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, select, update
 
-from broker.errors import BrokerError, ConflictError, LedgerUnavailableError
+from broker.errors import BrokerError, BudgetExceededError, ConflictError, LedgerUnavailableError
 from broker.ledger.events import COLUMNS, Draft, draft
 from broker.ledger.merkle import Frontier, leaf_hash
 from broker.store.base import Change, Position
@@ -210,6 +210,8 @@ def _run(connection: WriteConnection, statements: Sequence[Statement]) -> Confli
             touched = len(connection.query(statement.sql, statement.parameters, limit=2))
         else:
             touched = connection.execute(statement.sql, statement.parameters)
+        if touched != 1 and statement.budget:
+            return BudgetExceededError(statement.budget)
         if touched != 1:
             return ConflictError(f"step {number} of the change touched {touched} rows, expected 1")
     return None

@@ -43,6 +43,16 @@ class EventType(StrEnum):
     POLICY_LOADED = "policy.loaded"
     POLICY_REFUSED = "policy.refused"
     VAULT_CHANGED = "vault.changed"
+    BUDGET_GRANTED = "budget.granted"
+    HALT_STARTED = "halt.started"
+    HALT_REPORTED = "halt.reported"
+    HALT_LIFTED = "halt.lifted"
+    BREAKER_OPENED = "breaker.opened"
+    BREAKER_RESET = "breaker.reset"
+    ALERT_RAISED = "alert.raised"
+    ALERT_DELIVERED = "alert.delivered"
+    ALERT_FAILED = "alert.failed"
+    CONTENT_READ = "content.read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +117,50 @@ class Require:
 
 
 @dataclass(frozen=True, slots=True)
+class Accrue:
+    """Add to counters of the one row with this key, which is made when there is none; it never loses.
+
+    Args:
+        table: Its table.
+        key: Every column of its primary key.
+        add: Integers to add, each to its column; may be below zero.
+    """
+
+    table: str
+    key: Row
+    add: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Add to a budget unless that would take it over its cap; over it, the change loses with BudgetExceededError.
+
+    What counts against the cap, with what was granted beyond it, is used and reserved together.
+
+    Args:
+        key: Which budget, see `broker.limits.budgets`; its row is made when there is none.
+        amount: How much, 0 or more.
+        cap: Most of it, 0 or more.
+        used: Add to what is used, for what needs no settling; otherwise to what is reserved.
+        ends_at_ns: When its period is over and it can be forgotten; 0 for never.
+    """
+
+    key: str
+    amount: int
+    cap: int
+    used: bool = False
+    ends_at_ns: int = 0
+
+
+Step = Insert | Update | Require | Accrue | Reserve
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """Row steps and the event that tells of them: all or nothing, in one transaction."""
 
     event: Event
-    steps: tuple[Insert | Update | Require, ...] = ()
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

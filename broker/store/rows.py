@@ -78,6 +78,7 @@ def intent_values(record: IntentRecord) -> dict[str, Any]:
     values["resources"] = canonical_bytes(record.resources)
     for name in _INTENT_JSON:
         values[name] = canonical_bytes(values[name])
+    values["hold"] = canonical_text(record.hold) if record.hold else ""
     # Empty would count as a key and clash with the next intent that has none; NULL does not.
     values["idempotency_key"] = record.idempotency_key or None
     return values
@@ -100,6 +101,8 @@ def move_intent(record: IntentRecord, state: IntentState, now_ns: int, **columns
     for name in _INTENT_JSON:
         if name in columns:
             columns[name] = canonical_bytes(columns[name])
+    if "hold" in columns:
+        columns["hold"] = canonical_text(columns["hold"])
     return Update(
         "intents",
         {"id": record.id, "state": record.state, "version": record.version, "fence": record.fence},
@@ -131,6 +134,7 @@ def intent_of(row: Row[Any]) -> IntentRecord:
         problem=_json(row.problem),
         output_bytes=row.output_bytes,
         output_media_type=row.output_media_type,
+        hold=_json(row.hold),
     )
 
 

@@ -11,17 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, Table, Text, bindparam, insert, select, update
+from sqlalchemy import BigInteger, Column, Table, Text, bindparam, exists, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.expression import ClauseElement, ColumnElement
 
 from broker.errors import BrokerError
-from broker.store.base import Insert, Require, Row, Update
+from broker.store.base import Accrue, Insert, Require, Reserve, Row, Step, Update
 from broker.store.database import Kind
-from broker.store.tables import metadata
-
-Step = Insert | Update | Require
+from broker.store.tables import budgets, metadata
 
 MAX_INDEXED_BYTES: Final = 1024
 """Bytes of text in an indexed column; PostgreSQL's limit for a whole index row is 2704 (a third of a page)."""
@@ -45,12 +43,14 @@ class Statement:
         parameters: In order.
         reads: True when the step only looks; it must find exactly one row.
         exact: True when the database itself makes sure that at most one row is touched.
+        budget: Key of the budget that is exceeded when it touches none; empty for other steps.
     """
 
     sql: str
     parameters: tuple[Any, ...]
     reads: bool
     exact: bool
+    budget: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,13 @@ class Statements:
         Raises:
             UnwritableError: unknown table or column, or a value that does not fit.
         """
+        if isinstance(step, Reserve):
+            return self._reserve(step)
         rules = _RULES.get(step.table)
         if rules is None:
             raise UnwritableError(f"unknown table `{step.table}`")
+        if isinstance(step, Accrue):
+            return self._accrue(step)
         given: dict[str, Mapping[str, Any]] = {}
         if not isinstance(step, Insert):
             given["where"] = checked(step.table, step.where, nullable=True)
@@ -100,7 +104,54 @@ class Statements:
         values = tuple(given[part][name] for part, name in shape.order)
         return Statement(shape.sql, values, isinstance(step, Require), shape.exact)
 
-    def _shape(self, step: Step) -> _Shape:
+    def _accrue(self, step: Accrue) -> Statement:
+        table = metadata.tables[step.table]
+        if step.key.keys() != {column.name for column in table.primary_key} or not step.add:
+            raise UnwritableError(f"counters of `{step.table}` need their whole key and something to add")
+        given = {"set": checked(step.table, {**step.key, **step.add})}
+        key = (Accrue, step.table, tuple(given["set"]))
+        shape = self._shapes.get(key)
+        if shape is None:
+            row = self._upsert(table).values({name: bindparam(f"set_{name}") for name in given["set"]})
+            added = {name: table.c[name] + row.excluded[name] for name in step.add}
+            sql, order = compiled(row.on_conflict_do_update(index_elements=list(step.key), set_=added), self._dialect)
+            shape = self._shapes[key] = _Shape(sql, _split(order), exact=True)
+        return Statement(shape.sql, tuple(given[part][name] for part, name in shape.order), reads=False, exact=True)
+
+    def _reserve(self, step: Reserve) -> Statement:
+        if min(step.amount, step.cap) < 0:
+            raise UnwritableError("a reservation below zero")
+        column = "used" if step.used else "reserved"
+        row = checked("budgets", {"key": step.key, column: step.amount, "ends_at_ns": step.ends_at_ns})
+        given = {"set": row, "cap": checked("budgets", {"extra": step.cap})}
+        key = (Reserve, column)
+        shape = self._shapes.get(key)
+        if shape is None:
+            sql, order = compiled(self._reserving(column), self._dialect)
+            shape = self._shapes[key] = _Shape(sql, _split(order), exact=True)
+        values = tuple(given[part][name] for part, name in shape.order)
+        return Statement(shape.sql, values, reads=False, exact=True, budget=step.key)
+
+    def _reserving(self, column: str) -> ClauseElement:
+        """Return the statement that adds to a budget within its cap, or touches no row."""
+        amount, cap = bindparam(f"set_{column}", type_=BigInteger), bindparam("cap_extra", type_=BigInteger)
+        named = bindparam("set_key", type_=Text)
+        # A row that is not there yet has nothing granted; where one is, the second condition decides.
+        known = exists().where(budgets.c.key == named)
+        fresh = select(named, amount, bindparam("set_ends_at_ns", type_=BigInteger)).where(or_(amount <= cap, known))
+        row = self._upsert(budgets).from_select(["key", column, "ends_at_ns"], fresh)
+        counted = budgets.c.used + budgets.c.reserved + row.excluded[column]
+        reserving: ClauseElement = row.on_conflict_do_update(
+            index_elements=["key"],
+            set_={column: budgets.c[column] + row.excluded[column]},
+            where=counted <= cap + budgets.c.extra,
+        )
+        return reserving
+
+    def _upsert(self, table: Table) -> Any:  # noqa: ANN401 - of two dialects, whose types have no common one
+        return sqlite.insert(table) if self._kind is Kind.SQLITE else postgresql.insert(table)
+
+    def _shape(self, step: Insert | Update | Require) -> _Shape:
         values = () if isinstance(step, Require) else tuple(step.values)
         where = () if isinstance(step, Insert) else tuple((name, value is None) for name, value in step.where.items())
         key = (type(step), step.table, values, where)
@@ -109,7 +160,7 @@ class Statements:
             shape = self._shapes[key] = self._compile(step)
         return shape
 
-    def _compile(self, step: Step) -> _Shape:
+    def _compile(self, step: Insert | Update | Require) -> _Shape:
         table = metadata.tables[step.table]
         assigned: dict[str, Any] = (
             {} if isinstance(step, Require) else {name: bindparam(f"set_{name}") for name in step.values}
@@ -127,9 +178,8 @@ class Statements:
         return _Shape(sql, _split(order), exact={column.name for column in table.primary_key} <= step.where.keys())
 
     def _insert(self, table: Table, assigned: Mapping[str, Any]) -> ClauseElement:
-        if self._kind is Kind.SQLITE:
-            return sqlite.insert(table).values(assigned).on_conflict_do_nothing()
-        return postgresql.insert(table).values(assigned).on_conflict_do_nothing()
+        inserted: ClauseElement = self._upsert(table).values(assigned).on_conflict_do_nothing()
+        return inserted
 
 
 def dialect_of(kind: Kind) -> Dialect:

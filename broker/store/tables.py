@@ -130,6 +130,8 @@ intents: Final = Table(
     _blob("problem"),
     Column("output_bytes", BigInteger, nullable=False, server_default="-1"),
     _text("output_media_type"),
+    # What it holds of budgets while it is executed, as JSON; for whoever has to end it when its process died.
+    _text("hold"),
     Index("intents_key", "session_id", "idempotency_key", unique=True),
     Index(
         "intents_open",
@@ -180,6 +182,78 @@ rule_uses: Final = Table(
     metadata,
     Column("key", Text, primary_key=True),
     _int("uses"),
+)
+
+# What is left of each budget, by `broker.limits.budgets`: one row for each period that was ever begun. `extra` is what
+# people granted beyond the cap, which is configuration; `alerted` is the highest threshold, in percent of the cap, that
+# was told of.
+budgets: Final = Table(
+    "budgets",
+    metadata,
+    Column("key", Text, primary_key=True),
+    _int("used"),
+    _int("reserved"),
+    _int("extra"),
+    _int("alerted"),
+    _int("ends_at_ns"),
+    Index("budgets_ends", "ends_at_ns"),
+)
+
+# What calls came to, summed by the hour they ended in (`hour_ns`, its beginning).
+usage_hours: Final = Table(
+    "usage_hours",
+    metadata,
+    Column("hour_ns", BigInteger, primary_key=True, autoincrement=False),
+    Column("session_id", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("upstream", Text, primary_key=True),
+    Column("agent", Text, primary_key=True),
+    Column("project", Text, primary_key=True),
+    _int("calls"),
+    _int("estimated_calls"),
+    _int("input_tokens"),
+    _int("output_tokens"),
+    _int("cache_read_tokens"),
+    _int("cache_write_tokens"),
+    _int("nano_dollars"),
+    Index("usage_hours_agent", "agent", "hour_ns"),
+    Index("usage_hours_project", "project", "hour_ns"),
+    Index("usage_hours_session", "session_id"),
+)
+
+# What people, or a budget, stopped. `active` is `scope:name` while it holds and NULL after: no two of one hold at once.
+halts: Final = Table(
+    "halts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("active", Text, nullable=True),
+    _text("scope"),
+    _text("name"),
+    _text("kind"),
+    _text("reason"),
+    _text("started_by"),
+    _int("started_at_ns"),
+    _int("ends_at_ns"),
+    _text("lifted_by"),
+    _text("lift_reason"),
+    _int("lifted_at_ns"),
+    Index("halts_active", "active", unique=True),
+    Index("halts_started", "started_at_ns"),
+)
+
+# Failures in a row that every process should know of, by `broker.limits.breaker`; written when a call failed.
+breakers: Final = Table(
+    "breakers",
+    metadata,
+    Column("key", Text, primary_key=True),
+    _int("failures"),
+    _int("openings"),
+    _int("opened_at_ns"),
+    _int("open_until_ns"),
+    _int("updated_at_ns"),
+    _int("reset_at_ns"),
+    _text("reason"),
+    Index("breakers_updated", "updated_at_ns"),
 )
 
 # Every configuration that was in force, by id the newest last: what other processes decide with.

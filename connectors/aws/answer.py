@@ -19,9 +19,10 @@ from connectors.aws.codec import parser
 from connectors.aws.heads import head_of
 from connectors.aws.model import ApiOperation
 from connectors.aws.refusal import PARSER_FAULTS, Headers, has_doctype, refuse, refuse_late, request_id
-from connectors.base import CallResult, JsonObject, Plan, UpstreamResponse, Usage
+from connectors.base import CallResult, JsonObject, Plan, UpstreamResponse
 from connectors.errors import OutcomeUnknownError
 from connectors.streams import HeldBody, read_all
+from connectors.usage import Usage
 
 MAX_DOCUMENT_BYTES: Final = 16 << 20
 """A document; a list of 1000 keys of 1024 bytes, percent-encoded, is below 4 MB."""

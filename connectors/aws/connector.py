@@ -34,8 +34,9 @@ from connectors.aws.waiters import Pause
 from connectors.aws.wire import build_request, operation_of, sign
 from connectors.aws.wire_out.secret_paths import secret_paths
 from connectors.aws.words import control_in, shown
-from connectors.base import Access, CallResult, Connection, JsonObject, Operation, Plan, Transport, Usage
+from connectors.base import Access, CallResult, Connection, JsonObject, Operation, Plan, Transport
 from connectors.errors import InvalidParamsError
+from connectors.usage import Estimate
 from policies.model import Requirement, ResourceType
 from vault.model import Lease
 
@@ -114,7 +115,7 @@ class AwsConnector:
             summary=summary_of(api, checked, requirements),
             payload=payload,
             host=urlsplit(endpoint.origin).netloc,
-            estimate=Usage(request_bytes=len(payload) if checked.upload is None else checked.upload.size_bytes),
+            estimate=Estimate(request_bytes=len(payload) if checked.upload is None else checked.upload.size_bytes),
             upload=checked.upload,
             mint=mint_of(options, checked.region, requirements),
             fresh=api.tokens,

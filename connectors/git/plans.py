@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from connectors.base import Connection, JsonObject, Plan, Upload, Usage
+from connectors.base import Connection, JsonObject, Plan, Upload
 from connectors.errors import InvalidParamsError
 from connectors.git.bundle import parse_bundle
 from connectors.git.connection import GitConnection, options_of
@@ -32,6 +32,7 @@ from connectors.git.operations import (
     read_params,
 )
 from connectors.git.wire.push_request import NULL_OID, RefUpdate
+from connectors.usage import Estimate
 from policies.model import Requirement
 
 _NAMED_REFS: Final = 5
@@ -151,7 +152,7 @@ def plan_push(params: JsonObject, connection: Connection, found: JsonObject) -> 
     return replace(
         plan,
         upload=_bound(pack) if pack else None,
-        estimate=Usage(request_bytes=pack.bytes if pack else 0),
+        estimate=Estimate(request_bytes=pack.bytes if pack else 0),
         mint=mint_for(options, repo, pushes=True, workflows=bool(found.get("workflows"))),
         trace={"repo": repo, "refs": {ref: {"old": each.old, "new": each.new} for ref, (each, _) in seen.items()}},
     )

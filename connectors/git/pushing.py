@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from connectors.base import CallResult, JsonObject, Plan, Usage
+from connectors.base import CallResult, JsonObject, Plan
 from connectors.errors import ConnectorError, NotSentError, OutcomeUnknownError, UpstreamRefusedError
 from connectors.git.advertisement import Advertisement, Service
 from connectors.git.plans import Change, updates_of
@@ -22,6 +22,7 @@ from connectors.git.remote import PushBody, Remote
 from connectors.git.wire.push_request import NULL_OID, RefUpdate
 from connectors.git.wire.report import PushReport, parse_report
 from connectors.git.wire.upstream_push import render_push
+from connectors.usage import Usage
 from vault.errors import VaultError
 
 _STALE_WORDS: Final = ("incorrect old value", "stale info", "fetch first", "failed to update ref", "reference already")

@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from connectors.base import Access, CallResult, JsonObject, Plan, UpstreamResponse, Usage
+from connectors.base import Access, CallResult, JsonObject, Plan, UpstreamResponse
 from connectors.errors import OutcomeUnknownError, UpstreamRefusedError
 from connectors.github.refusal import Headers, clean, request_id
 from connectors.github.verbs import SECRETS
 from connectors.streams import HeldBody, read_all
+from connectors.usage import Usage
 
 MAX_DOCUMENT_BYTES: Final = 16 << 20
 """Of JSON; GitHub gives 100 items a page, and files up to 1 MB in JSON."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 from pydantic import BaseModel
 
-from connectors.base import Access, CallResult, Connection, JsonObject, Operation, Plan, Transport, Usage
+from connectors.base import Access, CallResult, Connection, JsonObject, Operation, Plan, Transport
 from connectors.errors import InvalidParamsError
 from connectors.github import findings, previews, settling
 from connectors.github.catalogue import Entry, actions
@@ -28,6 +28,7 @@ from connectors.github.routes import match
 from connectors.github.sending import send
 from connectors.github.verbs import SECRETS, access_of, why_unserved
 from connectors.inspection import Ask, Evidence, Inquiry, Settlement
+from connectors.usage import Estimate
 from policies.model import Requirement, ResourceType
 from vault.model import Lease
 
@@ -112,7 +113,7 @@ class GitHubConnector:
             idempotent=access is Access.READ,
             summary=_summary(entry, requirements),
             host=options.host,
-            estimate=Usage(request_bytes=_size(call)),
+            estimate=Estimate(request_bytes=_size(call)),
             mint=mint,
             trace=_trace(action, entry, checked, found, options),
         )

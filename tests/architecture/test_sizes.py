@@ -55,5 +55,5 @@ def test_the_pipeline_stays_one_page_whose_stages_carry_the_numbers_of_its_docst
     assert len(text.splitlines()) < PIPELINE_LINES
     documented = re.findall(r"^ +(\d+) \w+", ast.get_docstring(parse(path), clean=False) or "", re.MULTILINE)
     assert [int(number) for number in documented] == list(range(1, 13))
-    numbered = text + (ROOT / "broker" / "execution.py").read_text("utf-8")
+    numbered = text + "".join((ROOT / "broker" / each).read_text("utf-8") for each in ("performing.py", "execution.py"))
     assert set(re.findall(r"# (\d+) \w+", numbered)) == set(documented)

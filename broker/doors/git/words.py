@@ -15,6 +15,10 @@ _SHORT: Final = {
     ProblemKind.STALE_PLAN: "what was approved has changed",
     ProblemKind.CANCELLED: "cancelled",
     ProblemKind.TOO_BUSY: "too busy",
+    ProblemKind.RATE_LIMITED: "too many requests",
+    ProblemKind.BUDGET_EXCEEDED: "budget spent",
+    ProblemKind.BREAKER_OPEN: "stopped after too many failures",
+    ProblemKind.HALTED: "stopped by an operator",
     ProblemKind.UPLOAD_BROKEN: "pack did not come whole",
 }
 """Beside a ref; git shows it in brackets."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlsplit
 
-from connectors.base import Connection, JsonObject, Plan, Upload, Usage
+from connectors.base import Connection, JsonObject, Plan, Upload
 from connectors.errors import InvalidParamsError
 from connectors.git.connection import options_of
 from connectors.git.lfs.operations import (
@@ -20,6 +20,7 @@ from connectors.git.lfs.operations import (
 )
 from connectors.git.minting import mint_for
 from connectors.git.names import check_repo, repo_resource
+from connectors.usage import Estimate
 from policies.model import Requirement
 
 _NAMED_CHARS: Final = 12
@@ -64,7 +65,7 @@ def plan_lfs(action: str, params: JsonObject, connection: Connection) -> Plan:
         idempotent=operation.idempotent,
         summary=f"{_VERBS[action, asked.what]} {_named(objects)} of {repo}",
         host=urlsplit(url).netloc,
-        estimate=Usage(request_bytes=size if upload else 0, response_bytes=0 if upload else size),
+        estimate=Estimate(request_bytes=size if upload else 0, response_bytes=0 if upload else size),
         upload=upload,
         mint=mint_for(options, repo, pushes=action == LFS_WRITE, workflows=False),
     )

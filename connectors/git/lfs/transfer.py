@@ -15,12 +15,13 @@ from typing import Final
 
 import orjson
 
-from connectors.base import CallResult, JsonObject, Plan, Transport, UploadStream, UpstreamResponse, Usage
+from connectors.base import CallResult, JsonObject, Plan, Transport, UploadStream, UpstreamResponse
 from connectors.errors import ConnectorError, NotSentError, OutcomeUnknownError, UpstreamRefusedError
 from connectors.git.advertisement import refusal
 from connectors.git.lfs.batch import AGENT, JSON, Batch, Offer, Step
 from connectors.git.lfs.operations import LFS_WRITE, LfsObject, What
 from connectors.streams import HeldBody
+from connectors.usage import Usage
 
 OBJECT_MEDIA_TYPE: Final = "application/octet-stream"
 DOWNLOAD, UPLOAD, VERIFY = "download", "upload", "verify"

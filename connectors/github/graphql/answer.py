@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from connectors.base import CallResult, JsonObject, Plan, UpstreamResponse, Usage
+from connectors.base import CallResult, JsonObject, Plan, UpstreamResponse
 from connectors.errors import OutcomeUnknownError, UpstreamRefusedError
 from connectors.github.answer import kept_headers
 from connectors.github.graphql.nodes import resolved
@@ -21,6 +21,7 @@ from connectors.github.graphql.operations import MUTATE, RESOLVE
 from connectors.github.graphql.queries import HITS
 from connectors.github.refusal import clean, refuse, request_id
 from connectors.streams import read_all
+from connectors.usage import Usage
 
 MAX_ANSWER_BYTES: Final = 16 << 20
 _CODES: Final[Mapping[str, tuple[str, int]]] = MappingProxyType(

@@ -7,7 +7,7 @@ from typing import Final
 
 import orjson
 
-from connectors.base import Connection, JsonObject, Plan, Usage
+from connectors.base import Connection, JsonObject, Plan
 from connectors.errors import NotSentError
 from connectors.github.connection import GitHubConnection, options_of
 from connectors.github.graphql import minting, twins
@@ -29,6 +29,7 @@ from connectors.github.graphql.queries import ids_in, read_query
 from connectors.github.graphql.words import refused
 from connectors.github.verbs import READ
 from connectors.inspection import Ask, Evidence
+from connectors.usage import Estimate
 from policies.model import Requirement
 
 _ENTERPRISE: Final = "/api/v3"
@@ -117,7 +118,7 @@ def _plan(
         idempotent=row.idempotent,
         summary=summary,
         host=options.host,
-        estimate=Usage(request_bytes=len(sent.query.encode()) + len(orjson.dumps(sent.variables))),
+        estimate=Estimate(request_bytes=len(sent.query.encode()) + len(orjson.dumps(sent.variables))),
         mint=minting.token_request(action, needs, sent.query, options),
     )
 

@@ -13,7 +13,8 @@ from broker.model import IntentDraft, IntentState
 from broker.outcome import Problem, ProblemKind
 from connectors.aws import model
 from connectors.aws.connector import AwsConnector
-from connectors.base import Access, Connection, Connector, Plan, Usage
+from connectors.base import Access, Connection, Connector, Plan
+from connectors.usage import Estimate
 from policies.model import Requirement
 from tests.house import OSTIARY_YAML, House, PaperConnector
 from vault.model import CredentialRef, GitHubTokenRequest, MintRequest, TokenScheme
@@ -141,8 +142,10 @@ def test_the_digest_is_bound_to_each_part_of_the_plan(name: str) -> None:
 def test_no_part_of_a_plan_is_left_out_of_the_digest_unseen() -> None:
     """What comes in is bound by the call, an estimate is no promise, and people are not asked about fresh tokens."""
     unbound = {"payload", "upload", "stream", "estimate", "fresh", "trace", "attempt", "patience_seconds"}
+    # They are bound by digests of their own.
+    unbound |= {"fallbacks"}
     assert {each.name for each in fields(Plan)} == {*OTHERS, *unbound}
-    assert plan_digest_of(replace(PLAN, estimate=Usage(calls=9))) == plan_digest_of(PLAN)
+    assert plan_digest_of(replace(PLAN, estimate=Estimate(calls=9))) == plan_digest_of(PLAN)
 
 
 @pytest.mark.parametrize(

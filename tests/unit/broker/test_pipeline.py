@@ -48,7 +48,7 @@ async def test_an_allowed_intent_is_sent_once_and_recorded_before_and_after(hous
     assert len(house.connector.sent) == 1
     assert await house.event_types(intent_id=outcome.intent_id) == ["intent.executing", "intent.succeeded"]
     assert house.vault.open == 0
-    assert house.limits.in_use == 0
+    assert house.places.in_use == 0
 
 
 @pytest.mark.req("P1")
@@ -227,7 +227,7 @@ async def test_a_cancelled_caller_leaves_exactly_one_outcome(house: House) -> No
         with pytest.raises(asyncio.CancelledError):
             await task
         assert (await house.event_types())[-1] == state
-    assert house.limits.in_use == 0
+    assert house.places.in_use == 0
 
 
 @pytest.mark.req("E1")
@@ -292,7 +292,7 @@ async def test_twenty_copies_at_once_with_one_key_write_once(tmp_path: Path) -> 
 async def test_a_refused_intent_may_come_again_with_its_key(tmp_path: Path) -> None:
     async with open_house(tmp_path, max_concurrent_per_session=1) as house:
         session = await house.session()
-        with house.limits.reserve(session.id):  # type: ignore[union-attr]
+        with house.places.reserve(session.id):  # type: ignore[union-attr]
             refused = await house.ask(session, "Write", idempotency_key="k")
         assert (refused.state, kind_of(refused)) == (IntentState.REFUSED, ProblemKind.TOO_BUSY)
         assert (await house.ask(session, "Write", idempotency_key="k")).state is IntentState.SUCCEEDED

@@ -257,7 +257,7 @@ async def test_an_approved_intent_waits_for_a_free_place(house: House) -> None:
     session = await house.session()
     parked = await house.ask(session, "Write", "gated")
     await house.approve(parked.approval_id)
-    held = [house.limits.reserve(session.id) for _ in range(64)]
+    held = [house.places.reserve(session.id) for _ in range(64)]
     assert [each and each.state for each in await house.work()] == [IntentState.APPROVED]
     for each in held:
         with each:  # type: ignore[union-attr]

@@ -18,6 +18,7 @@ PROBLEM = Problem(
 )
 SAFE_TO_REPEAT = {
     ProblemKind.TOO_BUSY: 429,
+    ProblemKind.RATE_LIMITED: 429,
     ProblemKind.LEDGER_UNAVAILABLE: 503,
     ProblemKind.VAULT_UNAVAILABLE: 503,
     ProblemKind.STORE_UNAVAILABLE: 503,

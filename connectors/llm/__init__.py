@@ -1,0 +1,1 @@
+"""Models: one door to several providers, metered."""
