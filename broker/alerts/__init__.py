@@ -1,0 +1,1 @@
+"""Alerts: what people should know, on the ledger and where they look."""

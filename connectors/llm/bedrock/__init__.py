@@ -1,0 +1,1 @@
+"""Amazon Bedrock: its frames, its form of Anthropic's requests, its model ids."""

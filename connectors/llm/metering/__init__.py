@@ -1,0 +1,1 @@
+"""What an answer came to, read from its bytes as they pass."""
