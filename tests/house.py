@@ -11,7 +11,7 @@ import hashlib
 import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from broker.store.reader import SqlReader
 from broker.store.schema import migrate
 from connectors.base import Access, CallResult, Connection, Connector, JsonObject, Operation, Plan, Transport, Upload
 from connectors.errors import InvalidParamsError
+from connectors.usage import Estimate
 from policies.model import Requirement, ResourceType
 from tests.fakes import FakeTransport
 from vault.errors import LeaseRefusal, LeaseRefusedError, SealedError
@@ -82,6 +83,8 @@ class PaperConnector:
         self.sent: list[Plan] = []
         self.deed: Deed = self.plain
         self.edition = 1
+        self.spares: list[tuple[str, str]] = []
+        self.estimate = Estimate()
         rows = [("Read", Access.READ, True), ("Write", Access.WRITE, False), ("Destroy", Access.DESTROY, False)]
         rows.append(("Reveal", Access.SECRET, True))
         schema = {"type": "object", "additionalProperties": False, "properties": {"name": {"type": "string"}}}
@@ -95,12 +98,14 @@ class PaperConnector:
         if not isinstance(name, str) or not {"name"} <= params.keys() <= {"name", "body", "token"}:
             raise InvalidParamsError("expected `name`", fix="send a name")
         upload = Upload(said["upload"]["bytes"], said["upload"].get("sha256", "")) if said else None
-        return Plan(
+        plan = Plan(
             "paper", action, connection.name, connection.credential,
             {"name": name, "edition": self.edition, "params": params},
             (Requirement(action, f"sheets/{name}"),), operation.access, operation.idempotent, f"{action} {name}",
-            upload=upload, fresh=("token",),
+            upload=upload, fresh=("token",), estimate=self.estimate,
         )  # fmt: skip
+        spares = (replace(plan, host=host, requirements=(Requirement(action, sheet),)) for host, sheet in self.spares)
+        return replace(plan, fallbacks=tuple(spares))
 
     async def plain(self, plan: Plan) -> CallResult:
         return CallResult({"name": plan.call["name"]}, upstream_request_id="up-1")

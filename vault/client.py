@@ -318,8 +318,8 @@ class VaultClient:
 class LeakScanner:
     """Masks secrets in one stream, across chunk borders, without changing its length.
 
-    The last bytes are held back until more is seen, at most as many as the longest form of a secret less one. When a
-    call raises, what was held back stays back.
+    The last bytes are held back until more is seen where a form of a secret may have begun in them. When a call raises,
+    what was held back stays back.
 
     Args:
         client: Asks the vault.

@@ -9,6 +9,9 @@ head of a JWT or a PEM file, the padding of base64.
 
 The stride follows from the shortest form: one secret of eight bytes makes every scan look at every byte.
 
+Of a stream, the end is held back as far as a form may begin there: from the first place on from which the bytes are the
+head of a form up to their end. So text that holds no secret is not held back at all, however long the forms are.
+
 An index is a list of segments, so that adding to it costs what the new secrets cost: a new one is a segment of its own,
 and segments are merged as they come to be of a size, up to `MERGED_FORMS`.
 """
@@ -89,6 +92,10 @@ class SecretIndex:
         """Return where forms stand."""
         return {match for segment in self._segments for match in segment.matches(data)}
 
+    def begun(self, data: bytes) -> int:
+        """Return how many bytes at the end of ``data`` are the head of a form that may go on after it."""
+        return max((segment.begun(data) for segment in self._segments), default=0)
+
     def _may_merge(self, before: int, new: int) -> bool:
         # Each segment is at least four times as large as the one after it: few passes for a scan, and each form is
         # built into segments a few times over its life, not once for every form that comes after it.
@@ -98,12 +105,12 @@ class SecretIndex:
 def find_in(indexes: Iterable[SecretIndex], data: bytes, fresh: int = 0) -> Found:
     """Return what the scan of several indexes tells; see `SecretIndex.find`."""
     matches: set[Span] = set()
-    longest = 0
+    keep = 0
     for index in indexes:
         matches |= index.matches(data)
-        longest = max(longest, index.longest)
+        keep = max(keep, index.begun(data))
     hits = sum(stop > fresh for _, stop in matches)
-    return Found(merged(matches), hits, max(0, longest - 1))
+    return Found(merged(matches), hits, keep)
 
 
 class _Segment:
@@ -124,6 +131,25 @@ class _Segment:
         small = sum(map(len, anchors)) <= _TABLE_STATES
         how = Implementation.DFA if small else Implementation.ContiguousNFA
         self._automaton = BytesAhoCorasick(list(anchors), implementation=how)
+        # A head of this many bytes is looked for in the end of a stream; a shorter one is looked up as it is.
+        heads: dict[bytes, list[bytes]] = {}
+        for form in forms:
+            heads.setdefault(form[:ANCHOR_SAMPLES], []).append(form)
+        self._by_head = list(heads.values())
+        self._heads = BytesAhoCorasick(list(heads), implementation=Implementation.ContiguousNFA)
+        self._short = {head[:size] for head in heads for size in range(1, ANCHOR_SAMPLES)}
+
+    def begun(self, data: bytes) -> int:
+        """Return the length of the longest end of ``data`` that is the head of a form and not all of it."""
+        end = data[-(self.longest - 1) :]
+        for number, start, _ in self._heads.find_matches_as_indexes(end, overlapping=True):
+            left = len(end) - start
+            if any(len(form) > left and form.startswith(end[start:]) for form in self._by_head[number]):
+                return left
+        for size in range(min(ANCHOR_SAMPLES - 1, len(end)), 0, -1):
+            if end[-size:] in self._short:
+                return size
+        return 0
 
     def matches(self, data: bytes) -> list[Span]:
         """Return where forms stand, in no order."""

@@ -1,8 +1,9 @@
 """The leak scan: finds secrets in bytes, in the vault; masks them, where the bytes are.
 
 `vault.index` lives in the vault process and tells where something is. `Mask` lives where a result streams through: it
-holds back as many bytes as the longest form of a secret less one, so that one which crosses any number of borders is
-seen whole before its first byte is released, and masks in place, so that lengths do not change.
+holds back the end of a stream from the first place on where a form of a secret may have begun, so that one which
+crosses any number of borders is seen whole before its first byte is released, and masks in place, so that lengths do
+not change.
 """
 
 from __future__ import annotations

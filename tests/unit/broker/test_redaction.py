@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from broker.ids import IntentId
 from broker.redaction import CHUNK_BYTES, BodyTooLargeError, Redactor
-from tests.house import SECRET, House, PaperVault
+from tests.house import SECRET, House, PaperScanner, PaperVault
 from vault.errors import SealedError, VaultError
 
 INTENT = IntentId("int_x")
@@ -170,3 +170,60 @@ async def test_however_a_body_is_cut_into_chunks_no_secret_comes_through(
     await house.outputs.discard(INTENT)
     assert shown == body.replace(SECRET, b"*" * len(SECRET))
     assert SECRET.decode() not in json.dumps(clean.data)
+
+
+class Watched:
+    """A sink that notes what it was given, and when in the life of the body."""
+
+    def __init__(self) -> None:
+        self.begun: list[dict[str, Any]] = []
+        self.pieces: list[bytes] = []
+
+    async def begin(self, data: dict[str, Any]) -> None:
+        self.begun.append(data)
+
+    async def write(self, piece: bytes) -> None:
+        self.pieces.append(piece)
+
+
+@pytest.mark.req("A5")
+async def test_a_live_body_is_handed_on_chunk_by_chunk_and_its_end_is_kept_back(house: House) -> None:
+    sink, seen = Watched(), []
+
+    async def body() -> AsyncGenerator[bytes, None]:
+        for chunk in (b"one", b"two", b"", b"the ", b"end"):
+            seen.append(list(sink.pieces))
+            yield chunk
+
+    clean = await redactor(house, Open()).clean(INTENT, {"status": 200}, body(), sink, live=True)
+    assert sink.begun == [{"status": 200}]
+    assert seen == [[], [b"one"], [b"one", b"two"], [b"one", b"two"], [b"one", b"two"]]
+    assert (sink.pieces, clean.tail, clean.size) == ([b"one", b"two"], b"the end", 13)
+
+
+@pytest.mark.req("V2")
+async def test_a_secret_in_a_live_body_is_masked_across_its_chunks(house: House) -> None:
+    sink = Watched()
+    stream = Stream(b"a " + SECRET[:5], SECRET[5:] + b" b", b"", b"end")
+    clean = await redactor(house).clean(INTENT, {}, stream.body(), sink, live=True)
+    assert b"".join(sink.pieces) + (clean.tail or b"") == b"a " + b"*" * len(SECRET) + b" bend"
+    assert (clean.hits, stream.closed) == (1, True)
+
+
+async def test_a_live_body_that_nobody_follows_is_kept_like_any_other(house: House) -> None:
+    clean = await redactor(house).clean(INTENT, {}, Stream(b"small").body(), None, live=True)
+    assert clean.data["body"]["data"] == base64.b64encode(b"small").decode()
+
+
+class Passing(PaperScanner):
+    """A scanner that finds nothing and holds nothing back."""
+
+    async def feed(self, chunk: bytes) -> bytes:
+        return chunk
+
+
+class Open(PaperVault):
+    """A vault that knows no secret."""
+
+    def scanner(self) -> PaperScanner:
+        return Passing(self)

@@ -30,7 +30,9 @@ def occurrences(forms: set[bytes], data: bytes) -> set[Span]:
 def expected(secrets: list[bytes], data: bytes, fresh: int = 0) -> Found:
     forms = forms_of(secrets)
     matches = occurrences(forms, data)
-    return Found(merged(matches), sum(stop > fresh for _, stop in matches), max(map(len, forms), default=1) - 1)
+    heads = {form[:size] for form in forms for size in range(1, len(form))}
+    keep = next((size for size in range(len(data), 0, -1) if data[-size:] in heads), 0)
+    return Found(merged(matches), sum(stop > fresh for _, stop in matches), keep)
 
 
 @pytest.mark.req("V2")
@@ -39,12 +41,14 @@ def expected(secrets: list[bytes], data: bytes, fresh: int = 0) -> Found:
     parts=st.lists(st.tuples(st.binary(max_size=9) | st.text("ab", max_size=9).map(str.encode), st.integers(0, 99))),
     split=st.integers(0, 4),
     fresh=st.integers(0, 200),
+    cut=st.integers(0, 30),
 )
 def test_it_finds_what_a_search_for_each_form_finds(
-    secrets: list[bytes], parts: list[tuple[bytes, int]], split: int, fresh: int
+    secrets: list[bytes], parts: list[tuple[bytes, int]], split: int, fresh: int, cut: int
 ) -> None:
     forms = sorted(forms_of(secrets))
     data = b"".join(filler + forms[which % len(forms)] for filler, which in parts)[:1000]
+    data = data[: len(data) - cut]
     assert SecretIndex(secrets).find(data, fresh) == expected(secrets, data, fresh)
     grown = SecretIndex(secrets[:split])
     for secret in secrets[split:]:
@@ -61,6 +65,16 @@ def test_a_form_is_found_wherever_the_samples_fall_on_it(size: int) -> None:
     for form in variants(secret[:200]) if size < 300 else pieces(secret):
         for before in range(9):
             assert index.find(b"." * before + form + b"....").hits >= 1
+
+
+@pytest.mark.req("V2")
+def test_text_that_is_no_head_of_a_form_is_not_held_back_and_one_that_is_is_held_back_from_there_on() -> None:
+    secret = b"Kx7-" + b"q" * 40
+    index = SecretIndex([secret, b"another-secret"])
+    assert index.find(b'data: {"text": "nothing to see"}\n\n').keep == 0
+    for size in (1, 2, 7, 8, 9, len(secret) - 1):
+        assert index.find(b"....." + secret[:size]).keep == size
+    assert index.find(b"....." + secret + b".").keep == 0
 
 
 def test_secrets_of_many_sizes_are_found_from_when_they_are_added_one_by_one() -> None:
