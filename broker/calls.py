@@ -1,4 +1,4 @@
-"""The calls that run now, by session, so that a kill can cut them within the second.
+"""The calls that run now, by session, so that a kill or a halt can cut them within the second.
 
 A call is bounded in time and can be cut from outside; either way `TimeoutError` comes out of its context and the
 call's `killed` tells which it was.
@@ -44,6 +44,7 @@ class RunningCalls:
 
     def __init__(self) -> None:
         self._calls: defaultdict[SessionId, set[Call]] = defaultdict(set)
+        self._shut: frozenset[str] = frozenset()
 
     @asynccontextmanager
     async def bounded(
@@ -62,6 +63,9 @@ class RunningCalls:
         async with asyncio.timeout(seconds) as limit:
             call = Call(limit, scopes)
             self._calls[session_id].add(call)
+            if self._is_shut(scopes):
+                # It was let through before the halt and comes too late: it ends where it would first wait.
+                call.cut()
             try:
                 yield call
             finally:
@@ -70,12 +74,24 @@ class RunningCalls:
                 if not held:
                     del self._calls[session_id]
 
-    def cut_in(self, scope: str) -> int:
-        """Cut every call in a scope, ``everything`` for all of them; return how many."""
-        calls = [call for held in self._calls.values() for call in held if scope == EVERYTHING or scope in call.scopes]
-        for call in calls:
+    def shut(self, scopes: frozenset[str]) -> int:
+        """Let no call run in these scopes, and in no others: cut those that do, and from now on each that begins.
+
+        Args:
+            scopes: As in `bounded`, or ``everything``; none ends what was said before.
+
+        Returns:
+            How many were cut now.
+        """
+        self._shut = scopes
+        calls = [call for held in self._calls.values() for call in held if not call.killed]
+        caught = [call for call in calls if self._is_shut(call.scopes)]
+        for call in caught:
             call.cut()
-        return len(calls)
+        return len(caught)
+
+    def _is_shut(self, scopes: frozenset[str]) -> bool:
+        return bool(self._shut) and (EVERYTHING in self._shut or not self._shut.isdisjoint(scopes))
 
     def cut(self, session_id: SessionId) -> int:
         """Cut every call of a killed session; return how many."""

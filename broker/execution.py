@@ -17,6 +17,8 @@ from typing import Final
 from broker import uploads
 from broker.calls import Call, RunningCalls
 from broker.catalog import Resolved
+from broker.contents.capture import Capture, Heard
+from broker.contents.service import Contents
 from broker.errors import StoreUnavailableError
 from broker.exchange import ClientGoneError, Exchange, Outlet
 from broker.holds import NOTHING
@@ -44,9 +46,11 @@ class Ran:
         conclusion: The one outcome.
         body: A small body for a door that takes bodies apart; None when there is none.
         tail: The last piece of a body that went out through the exchange, to be released after the outcome.
+        capture: What was heard of it, to be kept after the outcome.
     """
 
     conclusion: Conclusion
+    capture: Capture
     body: bytes | None = None
     tail: bytes | None = None
 
@@ -65,6 +69,7 @@ class Executor:
     redactor: Redactor
     keeper: Keeper
     outputs: Outputs
+    contents: Contents
     timeout_seconds: float
 
     async def run(self, attempt: Attempt, resolved: Resolved, exchange: Exchange | None) -> Ran:
@@ -73,8 +78,9 @@ class Executor:
         Raises:
             ConflictError, LedgerUnavailableError: as `Attempt.begun`, before anything of a body was released.
         """
-        plan, intent_id = self._with_stream(attempt, resolved.plan, exchange), attempt.record.id
-        run = _Run(attempt, plan, resolved)
+        capture, intent_id = self.contents.hear(attempt.record, resolved.plan), attempt.record.id
+        plan = capture.listen(self._with_stream(attempt, resolved.plan, exchange))
+        run = _Run(attempt, plan, resolved, capture)
         call: Call | None = None
         scopes = frozenset((f"agent:{attempt.record.agent}", f"project:{attempt.record.project}",
                             f"connection:{plan.connection}"))  # fmt: skip
@@ -87,7 +93,7 @@ class Executor:
                 call.extend(STREAM_SECONDS)
                 data = await sealed(self.keeper, intent_id, result)
                 outlet = exchange.outlet if exchange else None
-                out = _Out(outlet, attempt, result.media_type) if outlet else None
+                out = _Out(outlet, attempt, result.media_type, capture.answer) if outlet else None
                 clean = await self.redactor.clean(intent_id, data, result.body, out, live=result.live)  # 10 redact
         except (ConnectorError, VaultError, StoreUnavailableError, BodyTooLargeError, TimeoutError) as error:
             return await self._failed(run, error, killed=call is not None and call.killed)
@@ -95,8 +101,10 @@ class Executor:
             return await self._failed(run, error, killed=False)
         if plan.upload and exchange is None:
             await uploads.drop(self.outputs, intent_id)
+        capture.finish(clean)
         done = success(result, clean, kept=out is None)
-        return Ran(replace(done, usage=result.usage, data={**done.data, **run.told()}), clean.body, clean.tail)
+        done = replace(done, usage=run.total(result.usage), data={**done.data, **run.told()})
+        return Ran(done, capture, clean.body, clean.tail)
 
     async def _executed(self, run: _Run, lent: AsyncExitStack) -> CallResult:
         """Return the first answer worth having; the lease it was got with stays open in ``lent``."""
@@ -118,6 +126,8 @@ class Executor:
                 if plan is last or not getattr(error, "elsewhere", True):
                     raise
                 run.tried.append({"host": plan.host, **_why(error)})
+                spent = getattr(error, "usage", None)
+                run.before = run.before + spent if isinstance(spent, Usage) else run.before
                 await lent.aclose()
         raise AssertionError("a plan has a last upstream")  # the loop above ends with it
 
@@ -126,15 +136,17 @@ class Executor:
         answered = run.result is not None
         conclusion = failure(error, run.plan, answered=answered, killed=killed)
         usage = run.result.usage if run.result else _usage_of(error, run.plan)
-        conclusion = replace(conclusion, usage=usage, data={**conclusion.data, **run.told()})
+        conclusion = replace(conclusion, usage=run.total(usage), data={**conclusion.data, **run.told()})
         answer = error.answer if isinstance(error, UpstreamRefusedError) else None
         if answer is not None:
             try:
                 clean = await self.redactor.clean(run.attempt.record.id, answer.data, None)
             except VaultError as sealed_vault:
-                return Ran(replace(failure(sealed_vault, run.plan, answered=False, killed=False), usage=usage))
+                failed = failure(sealed_vault, run.plan, answered=False, killed=False)
+                return Ran(replace(failed, usage=run.total(usage)), run.capture)
             conclusion = replace(conclusion, result=clean.data, kept=False)
-        return Ran(conclusion)
+            run.capture.refuse(clean.data)
+        return Ran(conclusion, run.capture)
 
     def _with_stream(self, attempt: Attempt, plan: Plan, exchange: Exchange | None) -> Plan:
         plan = replace(plan, attempt=attempt.record.id)
@@ -157,8 +169,14 @@ class _Run:
     attempt: Attempt
     plan: Plan
     resolved: Resolved
+    capture: Capture
     result: CallResult | None = None
     tried: list[JsonObject] = field(default_factory=list)
+    before: Usage = NOTHING
+
+    def total(self, usage: Usage | None) -> Usage | None:
+        """Return what all upstreams came to, the ones that gave nothing worth having among them."""
+        return usage if usage is None or self.before is NOTHING else self.before + usage
 
     def told(self) -> JsonObject:
         """Return what the ledger is told of the upstreams, and of the answer beyond its outcome."""
@@ -188,10 +206,11 @@ def _usage_of(error: Exception, plan: Plan) -> Usage | None:
 class _Out:
     """The way out of a body, opened only once the `executing` event is durable; implements `redaction.Sink`."""
 
-    def __init__(self, outlet: Outlet, attempt: Attempt, media_type: str) -> None:
+    def __init__(self, outlet: Outlet, attempt: Attempt, media_type: str, heard: Heard) -> None:
         self._outlet = outlet
         self._attempt = attempt
         self._media_type = media_type
+        self._heard = heard
 
     async def begin(self, data: JsonObject) -> None:
         await self._attempt.begun()
@@ -199,3 +218,4 @@ class _Out:
 
     async def write(self, piece: bytes) -> None:
         await self._outlet.write(piece)
+        self._heard.take(piece)

@@ -15,12 +15,13 @@ SessionId = NewType("SessionId", str)
 IntentId = NewType("IntentId", str)
 ApprovalId = NewType("ApprovalId", str)
 EventId = NewType("EventId", str)
+HaltId = NewType("HaltId", str)
 Digest = NewType("Digest", str)
 """Lower-case hex SHA-256."""
 TokenHash = NewType("TokenHash", str)
 """Hex SHA-256 of a token; what the database holds instead of it."""
 
-IdPrefix = Literal["ses", "int", "apr", "evt", "ins", "cfg"]
+IdPrefix = Literal["ses", "int", "apr", "evt", "ins", "cfg", "hlt", "alt", "dlv"]
 TokenKind = Literal["s", "o"]
 """``s`` for a session of an agent, ``o`` for an operator."""
 

@@ -130,8 +130,9 @@ class KillWatch:
     async def look(self) -> None:
         """Look once."""
         looked_ns = self._clock.now_ns()
-        for session_id in await self._reader.killed_sessions(self._since_ns - KILL_OVERLAP_SECONDS * NS_PER_SECOND):
-            self._sessions.forget(session_id)
+        killed = await self._reader.killed_sessions(self._since_ns - KILL_OVERLAP_SECONDS * NS_PER_SECOND)
+        self._sessions.forget(*killed)
+        for session_id in killed:
             self._calls.cut(session_id)
             self._revoking.begin(session_id)
         self._since_ns = looked_ns

@@ -1,4 +1,4 @@
-"""The frozen words of the broker: principals, sessions, intents, approvals, outcomes, and their states.
+"""The frozen words of the broker: principals, sessions, intents, approvals, outcomes, halts, and their states.
 
 State names are stored in the database and in ledger events: a name may be added, never changed or reused.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from broker.ids import ApprovalId, Digest, IntentId, SessionId
+from broker.ids import ApprovalId, Digest, HaltId, IntentId, SessionId
 from policies.model import Assurance
 
 JsonObject = dict[str, Any]
@@ -263,3 +263,71 @@ class Approval:
     context: JsonObject = field(default_factory=dict)
     connection: str = ""
     preview: JsonObject = field(default_factory=dict)
+
+
+class HaltScope(StrEnum):
+    """What a halt stops; closed."""
+
+    AGENT = "agent"
+    PROJECT = "project"
+    SESSION = "session"
+    """One session with all of its family; only a pause has it, as a session that people kill is over for ever."""
+    CONNECTION = "connection"
+    CONNECTOR = "connector"
+    """Every connection of one connector."""
+    EVERYTHING = "everything"
+
+
+class HaltKind(StrEnum):
+    """Who stopped it, and so how far it goes; closed."""
+
+    KILL = "kill"
+    """People did: what runs is cut, sessions end, and it holds until they lift it."""
+    PAUSE = "pause"
+    """A budget did: nothing new begins until a moment, or until people lift it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """What people, or a budget, stopped; of one scope and name one holds at a time.
+
+    Args:
+        id: Its id.
+        scope, name: What; the name is empty for everything.
+        kind: Whether it is a kill or a pause.
+        reason: Words of who did it; those of a budget name it.
+        started_by: Name of the operator; empty for a budget.
+        started_at_ns: Since when, nanoseconds since the epoch, UTC.
+        ends_at_ns: When a pause is over; 0 for not before it is lifted.
+        reported_at_ns: When all that it stops was stopped; 0 before, and for a pause.
+        lifted_by, lift_reason, lifted_at_ns: Who lifted it, why and when; empty and 0 while it holds.
+        active: Whether it holds.
+    """
+
+    id: HaltId
+    scope: HaltScope
+    name: str
+    kind: HaltKind
+    reason: str
+    started_by: str
+    started_at_ns: int
+    ends_at_ns: int = 0
+    reported_at_ns: int = 0
+    lifted_by: str = ""
+    lift_reason: str = ""
+    lifted_at_ns: int = 0
+    active: bool = True
+
+    @property
+    def key(self) -> str:
+        """What it stops, in one word: ``agent:ci-runner``; ``everything:`` for everything."""
+        return halt_key(self.scope, self.name)
+
+    def holds(self, now_ns: int) -> bool:
+        """Tell whether it stops anything at ``now_ns``."""
+        return self.active and (self.ends_at_ns == 0 or now_ns < self.ends_at_ns)
+
+
+def halt_key(scope: HaltScope, name: str) -> str:
+    """Return how a halt of one thing is found; see `Halt.key`."""
+    return f"{scope.value}:{name}"

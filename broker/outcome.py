@@ -33,6 +33,7 @@ class ProblemKind(StrEnum):
     BUDGET_EXCEEDED = "budget-exceeded"
     BREAKER_OPEN = "breaker-open"
     HALTED = "halted"
+    HALT_CONFLICT = "halt-conflict"
     LEDGER_UNAVAILABLE = "ledger-unavailable"
     VAULT_UNAVAILABLE = "vault-unavailable"
     CREDENTIAL_REFUSED = "credential-refused"
@@ -58,7 +59,7 @@ class ProblemKind(StrEnum):
 PASSING: Final = frozenset(
     {ProblemKind.TOO_BUSY, ProblemKind.RATE_LIMITED, ProblemKind.BREAKER_OPEN, ProblemKind.STORE_UNAVAILABLE}
 )
-"""Kinds that pass by themselves: an approved intent waits for it."""
+"""Kinds that pass by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,11 @@ class Problem:
     fix: str = ""
     retry_after_seconds: int = 0
     extra: JsonObject = field(default_factory=dict)
+
+    @property
+    def passes(self) -> bool:
+        """Whether it passes by itself, so that an approved intent waits for that: a pause does, a kill does not."""
+        return self.kind in PASSING or self.extra.get("halt", {}).get("kind") == "pause"
 
     def to_json(self) -> JsonObject:
         """Return the problem as it is stored with its intent; `from_json` reads it back."""

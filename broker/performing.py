@@ -100,6 +100,7 @@ class Performer:
                 concluded = await attempt.conclude(ran.conclusion, learned)  # 12 conclude
         except LedgerUnavailableError:
             return withheld(record, acted=attempt.may_have_acted)
+        self.executor.contents.keep(ran.capture)
         exchange = admitted.exchange
         if exchange and exchange.outlet and ran.tail is not None:
             with contextlib.suppress(ClientGoneError):

@@ -42,7 +42,7 @@ from broker.inspection import Inspections
 from broker.intents import Journal
 from broker.limits.service import Asked, Limits, Shortfall
 from broker.model import Approval, IntentDraft, IntentRecord, IntentState, JsonObject, Session
-from broker.outcome import PASSING, Outcome, Problem, ProblemKind
+from broker.outcome import Outcome, Problem, ProblemKind
 from broker.performing import Admitted, Performer
 from broker.sessions import Sessions
 from broker.store.base import Reader
@@ -166,7 +166,7 @@ class Pipeline:
         )  # 5 admit
         if isinstance(passage, Problem):
             # An approved intent waits in the database for the next round instead, unless no round will help.
-            waits = approval is not None and passage.kind in PASSING
+            waits = approval is not None and passage.passes
             return outcome_of(record) if waits else await self._turn_away(record, passage, verdict, approval=approval)
         with passage:
             asked = Drafted(draft, resolved, shown or {})

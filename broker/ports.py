@@ -7,7 +7,9 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from broker.ids import IntentId
-from broker.store.base import Committer
+from broker.model import Session
+from broker.outcome import Problem
+from broker.store.base import Committer, Step
 from vault.model import CredentialRef, Lease, Mint, Revoked, SecretValue
 
 
@@ -77,6 +79,24 @@ class Deriver(Protocol):
         """
 
 
+class Encloser(Protocol):
+    """Seals pieces of what is kept elsewhere, and opens them; implemented by the vault's client."""
+
+    async def enclose(self, name: str, part: str, index: int, plain: bytes) -> bytes:
+        """Return a piece, sealed and bound to its name, part and index.
+
+        Raises:
+            VaultError: the vault is sealed or gone.
+        """
+
+    async def disclose(self, name: str, part: str, index: int, sealed: bytes) -> bytes:
+        """Return what `enclose` was given for the same name, part and index.
+
+        Raises:
+            VaultError: it is not that piece, or the vault is sealed or gone.
+        """
+
+
 class VaultHealth(Protocol):
     """Whether leases can be opened now."""
 
@@ -94,8 +114,47 @@ class WorkQueue(Protocol):
             QueueUnavailableError: the queue cannot be reached; the reconciler sends it again.
         """
 
+    async def post(self, delivery_id: str, attempt: int) -> bool:
+        """Ask the workers to try an alert's delivery; False when the same message waits already.
+
+        Raises:
+            QueueUnavailableError: the delivery stays in the database.
+        """
+
     async def alive(self) -> bool:
         """Return whether the queue answers."""
+
+
+class StartGate(Protocol):
+    """What keeps sessions from being started; implemented by `broker.limits.halts`."""
+
+    def refuses_start(self, agent: str, project: str) -> Problem | None:
+        """Tell why no session may be started, as this process knows; None when one may."""
+
+    async def overtook(self, session: Session) -> Problem | None:
+        """Tell that a kill came while a session was started, as the database knows; None when none did.
+
+        Raises:
+            StoreUnavailableError: it cannot be told; nobody may be given the session.
+        """
+
+
+class StartCount(Protocol):
+    """What counts the sessions operators start; implemented by `broker.limits.budgets`."""
+
+    def starting(self, session: Session) -> tuple[Step, ...]:
+        """Return the steps that count a session, for the transaction that stores it; they lose over a budget."""
+
+    async def not_started(self, session: Session, key: str) -> Problem:
+        """Return why a session was not started whose steps lost.
+
+        Args:
+            session: The one that was not started.
+            key: The budget that had not enough left.
+
+        Raises:
+            StoreUnavailableError: it cannot be told.
+        """
 
 
 class Recorder(Committer, Protocol):

@@ -1,16 +1,17 @@
-"""The queue of approved work: a message says "look at this intent", never what to do.
+"""The queue of approved work and of alerts: a message says "look at this intent", never what to do.
 
-The database is the truth. A message carries an intent id and a fence, nothing else; whoever gets it asks the database
-whether that intent at that fence still waits, and the compare-and-set there lets exactly one asker win. So a message
-may be lost (the reconciler sends it again), doubled, delayed or forged without an act being lost or doubled.
+The database is the truth. A message carries an intent id and a fence, or the id of an alert's delivery and the number
+of its try, and nothing else; whoever gets it asks the database whether that still waits, and the compare-and-set there
+lets exactly one asker win. So a message may be lost (it is sent again), doubled, delayed or forged without an act being
+lost or doubled.
 
 Redis is not trusted: RQ imports a function by the name it finds in Redis, and callbacks, webhooks, retries and
 dependents likewise. `SafeJob` reads a job in this order and refuses what does not fit, importing nothing:
 
 1. only the fields of a plain job are read; any other that is set marks the job as forged
-2. the payload is bounded, JSON, and exactly ``[function, null, [intent_id, fence], {}]``
+2. the payload is bounded, JSON, and exactly ``[function, null, [id, number], {}]``
 3. the function's name is a key of a table, never an import path
-4. the id of the job is the one its payload makes
+4. the id is one that function takes, and the id of the job is the one its payload makes
 5. results and failures are kept as long as constants here say, not as long as the message says
 """
 
@@ -39,7 +40,9 @@ QUEUE_NAME: Final = "ostiary"
 """One queue: with more than one RQ falls back to BLPOP, which can lose a job between the pop and its registry."""
 
 RUN_APPROVED: Final = "broker.worker.run_approved"
-"""The one function a message may name."""
+"""Carries out what people approved."""
+DELIVER_ALERT: Final = "broker.worker.deliver_alert"
+"""Tries to bring an alert to a channel. A message may name these two functions and no other."""
 
 DESCRIPTION: Final = "approved work"
 """Shown by RQ's tools; by default they would show the arguments."""
@@ -55,8 +58,12 @@ MAX_PAYLOAD_BYTES: Final = 1024
 
 _TIMEOUT_SECONDS: Final = 2.0
 """Longest wait for an answer of Redis when sending; the reconciler tries again, so a short wait is enough."""
-_INTENT_ID: Final = re.compile(r"int_[0-9a-z]{26}", re.ASCII)
-_MAX_FENCE: Final = 2**53
+_IDS: Final[Mapping[str, re.Pattern[str]]] = {
+    RUN_APPROVED: re.compile(r"int_[0-9a-z]{26}", re.ASCII),
+    DELIVER_ALERT: re.compile(r"dlv_[0-9a-z]{26}", re.ASCII),
+}
+"""Which ids each function takes."""
+_MAX_NUMBER: Final = 2**53
 
 # What a plain message has. Everything else RQ knows (callbacks, webhooks, retries, repeats, dependencies, groups, meta,
 # results) either names code or makes the worker act without the database being asked.
@@ -75,7 +82,7 @@ class JobRefusedError(DeserializationError):
 class SafeJob(Job):
     """A job that runs only functions of a table and has no callbacks, webhooks, retries or dependents.
 
-    `functions` is empty here, which is all the sending side needs; the worker runs a subclass with its one function.
+    `functions` is empty here, which is all the sending side needs; the worker runs a subclass with its own.
     """
 
     functions: ClassVar[Mapping[str, Callable[..., Any]]] = {}
@@ -115,15 +122,15 @@ class SafeJob(Job):
         except (ValueError, RecursionError):
             raise JobRefusedError("the payload is not JSON") from None
         match payload:
-            case [str(name), None, [str(intent_id), int(fence)], dict(kwargs)] if not kwargs:
+            case [str(name), None, [str(subject), int(number)], dict(kwargs)] if not kwargs:
                 pass
             case _:
-                raise JobRefusedError("the payload is not an intent id and a fence")
-        if name != RUN_APPROVED:
+                raise JobRefusedError("the payload is not an id and a number")
+        if name not in _IDS:
             raise JobRefusedError("the function is not on the list")
-        if not _is_ours(intent_id, fence) or self.id != job_id(IntentId(intent_id), fence):
+        if not _is_ours(name, subject, number) or self.id != job_id(subject, number):
             raise JobRefusedError("the id of the job does not fit its payload")
-        self._func_name, self._instance, self._args, self._kwargs = name, None, [intent_id, fence], {}
+        self._func_name, self._instance, self._args, self._kwargs = name, None, [subject, number], {}
 
     @property
     def func(self) -> Callable[..., Any]:
@@ -194,17 +201,19 @@ class Queue:
         Raises:
             QueueUnavailableError: Redis cannot be reached or refuses; the work stays in the database.
         """
-        if not _is_ours(intent_id, fence):
-            msg = "a message needs an intent id and a fence"
-            raise ValueError(msg)
-        try:
-            return self._send(job_id(intent_id, fence), [intent_id, fence])
-        except (RedisError, OSError) as error:
-            raise QueueUnavailableError(f"the queue cannot be reached ({type(error).__name__})") from None
+        return self._enqueue(RUN_APPROVED, intent_id, fence)
 
     async def send(self, intent_id: IntentId, fence: int) -> bool:
         """Do `enqueue` in a thread, so that the event loop does not wait for Redis."""
         return await asyncio.to_thread(self.enqueue, intent_id, fence)
+
+    async def post(self, delivery_id: str, attempt: int) -> bool:
+        """Ask the workers to try an alert's delivery; as `send`, for the delivery at that try.
+
+        Raises:
+            QueueUnavailableError: Redis cannot be reached or refuses; the delivery stays in the database.
+        """
+        return await asyncio.to_thread(self._enqueue, DELIVER_ALERT, delivery_id, attempt)
 
     def ping(self) -> bool:
         """Return whether Redis answers; blocks for at most a few seconds."""
@@ -221,20 +230,29 @@ class Queue:
         """Close the connections."""
         self._redis.close()
 
-    def _send(self, name: str, args: list[str | int]) -> bool:
+    def _enqueue(self, function: str, subject: str, number: int) -> bool:
+        if not _is_ours(function, subject, number):
+            msg = "a message needs an id and a number"
+            raise ValueError(msg)
         try:
-            self._push(name, args, unique=True)
+            return self._send(function, job_id(subject, number), [subject, number])
+        except (RedisError, OSError) as error:
+            raise QueueUnavailableError(f"the queue cannot be reached ({type(error).__name__})") from None
+
+    def _send(self, function: str, name: str, args: list[str | int]) -> bool:
+        try:
+            self._push(function, name, args, unique=True)
         except DuplicateJobError:
             # The message is known to Redis. Either it waits (done), or a worker took it and runs it, or that worker is
             # dead. Redis cannot tell the last two apart for a minute and more, the database can: sending is right.
             if self._queue.get_job_position(name) is not None:
                 return False
-            self._push(name, args, unique=False)
+            self._push(function, name, args, unique=False)
         return True
 
-    def _push(self, name: str, args: list[str | int], *, unique: bool) -> None:
+    def _push(self, function: str, name: str, args: list[str | int], *, unique: bool) -> None:
         self._queue.enqueue_call(
-            RUN_APPROVED,
+            function,
             args=args,
             kwargs={},
             timeout=self._timeout_seconds,
@@ -264,15 +282,18 @@ def connect(url: str, *, timeout_seconds: float = _TIMEOUT_SECONDS) -> Redis:
         raise QueueUnavailableError("the URL of the queue cannot be used") from None
 
 
-def job_id(intent_id: IntentId, fence: int) -> str:
-    """Return the RQ id of the message for an intent at a fence; RQ allows letters, digits, ``_`` and ``-`` only."""
-    return f"{intent_id}-{fence}"
+def job_id(subject: str, number: int) -> str:
+    """Return the RQ id of the message for an intent at a fence, or a delivery at a try.
+
+    RQ allows letters, digits, ``_`` and ``-`` only.
+    """
+    return f"{subject}-{number}"
 
 
-def _is_ours(intent_id: str, fence: int) -> bool:
+def _is_ours(function: str, subject: str, number: int) -> bool:
     # True is an int to Python; a fence is not a truth.
-    number = not isinstance(fence, bool) and 0 <= fence < _MAX_FENCE
-    return number and _INTENT_ID.fullmatch(intent_id) is not None
+    fits = not isinstance(number, bool) and 0 <= number < _MAX_NUMBER
+    return fits and _IDS[function].fullmatch(subject) is not None
 
 
 def _as_bytes(key: str | bytes) -> bytes:

@@ -19,6 +19,7 @@ from broker.ids import SessionId
 from broker.ports import Minted
 from broker.store.base import Change, Committer, EventType, new_event
 from vault.errors import VaultError
+from vault.model import Revoked
 
 log = structlog.get_logger(__name__)
 
@@ -44,19 +45,25 @@ class Revoking:
         self._committer = committer
         self._clock = clock
         self._close_seconds = close_seconds
-        self._told: OrderedDict[SessionId, None] = OrderedDict()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._told: OrderedDict[SessionId, asyncio.Task[Revoked | None]] = OrderedDict()
+        self._tasks: set[asyncio.Task[Revoked | None]] = set()
 
-    def begin(self, session_id: SessionId) -> None:
-        """Begin to take back what a killed session has, unless that was begun before."""
-        if session_id in self._told:
-            return
-        self._told[session_id] = None
+    def begin(self, session_id: SessionId) -> asyncio.Task[Revoked | None]:
+        """Begin to take back what a killed session has, unless that was begun before.
+
+        Returns:
+            What becomes of it; its result is None when the vault did not say.
+        """
+        begun = self._told.get(session_id)
+        if begun is not None:
+            return begun
+        task = asyncio.create_task(self._revoke(session_id))
+        self._told[session_id] = task
         if len(self._told) > MAX_TOLD:
             self._told.popitem(last=False)
-        task = asyncio.create_task(self._revoke(session_id))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def aclose(self) -> None:
         """Wait a moment for what was begun, and end it."""
@@ -67,19 +74,20 @@ class Revoking:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    async def _revoke(self, session_id: SessionId) -> None:
+    async def _revoke(self, session_id: SessionId) -> Revoked | None:
         try:
             revoked = await self._minted.revoke(session_id)
         except VaultError as error:
             # Told again when the kill is seen again.
             self._told.pop(session_id, None)
             log.warning("tokens_not_revoked", session=session_id, error=type(error).__name__)
-            return
+            return None
         if not revoked.revoked and not revoked.failed:
-            return
+            return revoked
         data = {"revoked": revoked.revoked, "failed": revoked.failed}
         event = new_event(self._clock, EventType.SESSION_TOKENS_REVOKED, data, session_id=session_id)
         try:
             await self._committer.commit(Change(event))
         except BrokerError as error:
             log.warning("revocation_not_recorded", session=session_id, error=type(error).__name__, **data)
+        return revoked

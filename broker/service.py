@@ -7,21 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from broker.access_keys import LABEL, secret_access_key
+from broker.alerts.service import Alerts
 from broker.approvals.service import Approvals
 from broker.canonical import canonical_bytes
 from broker.catalog import Catalog
 from broker.clock import NS_PER_SECOND, Clock, fresh_id
 from broker.config.loader import load_files
 from broker.config.model import Configuration
+from broker.contents.service import Contents
 from broker.decision_point import DecisionPoint, Explained, Question
 from broker.errors import ConfigError, ConflictError, Finding, StoreUnavailableError
 from broker.exchange import Exchange
+from broker.facts import context_of, facts_of
+from broker.halting import Halting
 from broker.ids import ApprovalId, IntentId, SessionId
+from broker.limits.breaker import Breakers
+from broker.limits.budgets import BudgetStatus
+from broker.limits.treasury import Treasury
 from broker.metrics import Metrics
 from broker.model import ApprovalState, IntentDraft, IntentState, JsonObject, Session
 from broker.outcome import Outcome, Problem
@@ -39,7 +46,7 @@ from policies.engine import CompiledPolicy, compile_policy
 from policies.errors import PolicyError
 from policies.language.actions import canonical_action
 from policies.layers import LayeredPolicy, compile_layers
-from policies.model import Layer, PolicySet, Requirement
+from policies.model import NO_USES, AccessRequest, Effect, Layer, PolicySet, Requirement
 from vault.model import SecretValue
 
 POLL_SECONDS: Final = 0.1
@@ -109,11 +116,18 @@ def refusal(clock: Clock, findings: list[Finding]) -> Change:
     return Change(new_event(clock, EventType.POLICY_REFUSED, {"findings": [str(each) for each in findings]}))
 
 
+async def no_budgets(_session: Session) -> Sequence[BudgetStatus]:
+    """Return the budgets of a broker that has none."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What a running broker is made of; see the classes themselves.
 
     Args:
+        budget_status: Tells how the budgets stand that count what a session does.
+        degraded: Tells whether what processes meter together cannot be metered together now.
         load: Reads and validates the configuration folder; raises ConfigError.
         apply: Tells what depends on the configuration of a new one.
     """
@@ -131,12 +145,18 @@ class Services:
     queue: WorkQueue
     sessions: Sessions
     approvals: Approvals
+    alerts: Alerts
+    halting: Halting
+    breakers: Breakers
+    contents: Contents
     catalog: Catalog
     decision_point: DecisionPoint
     pipeline: Pipeline
     waiting: Waiting
     keys: Deriver
     metrics: Metrics
+    budget_status: Callable[[Session], Awaitable[Sequence[BudgetStatus]]] = no_budgets
+    degraded: Callable[[], bool] = bool
 
 
 class Broker:
@@ -151,6 +171,11 @@ class Broker:
         self.outputs = services.outputs
         self.sessions = services.sessions
         self.approvals = services.approvals
+        self.alerts = services.alerts
+        self.halting = services.halting
+        self.breakers = services.breakers
+        self.treasury = Treasury(services.reader, services.ledger, services.clock, services.policies)
+        self.contents = services.contents
         self.metrics = services.metrics.registry
 
     def configuration(self) -> Configuration:
@@ -244,6 +269,37 @@ class Broker:
             secrets = resolved.plan.access is Access.SECRET
         return await self._services.decision_point.explain(Question(session, draft, asked, facts, now_ns, secrets))
 
+    async def allowed(self, session: Session, action: str, resources: Sequence[str]) -> list[bool]:
+        """Tell of each resource whether an action on it would be done, at once or once people said yes.
+
+        Nothing is noted or recorded. There are no params to look at, so a rule that does is not met.
+
+        Args:
+            session: Who would ask.
+            action: Canonical action.
+            resources: In full.
+
+        Raises:
+            StoreUnavailableError: uses of rules cannot be counted.
+        """
+        policy, draft = self.policy_of(session), IntentDraft(action, {})
+        uses = await self.reader.rule_uses(policy.limited) if policy.limited else NO_USES
+        context = context_of(facts_of(session, draft, ""), session, draft, self.configuration())
+        now_ns = self.clock.now_ns()
+        requests = (
+            AccessRequest(session.agent, session.project, (Requirement(action, each),), context, now_ns, uses)
+            for each in resources
+        )
+        return [policy.decide(each).effect is not Effect.DENY for each in requests]
+
+    async def budget_status(self, session: Session) -> Sequence[BudgetStatus]:
+        """Return how the budgets stand that count what a session does.
+
+        Raises:
+            StoreUnavailableError: it cannot be read.
+        """
+        return await self._services.budget_status(session)
+
     async def outcome(self, session: Session, intent_id: IntentId) -> Outcome | None:
         """Return where an intent of this session stands; None when the session has no such intent.
 
@@ -310,6 +366,8 @@ class Broker:
             "store": "unreachable",
             "queue": await services.queue.alive() or "degraded: unreachable; approved work waits in the database",
         }
+        if services.degraded():
+            checks["limits"] = "degraded: Redis is lost, so each process limits rates by itself"
         with contextlib.suppress(StoreUnavailableError):
             await self.reader.live_instances(self.clock.now_ns())
             checks["store"] = True

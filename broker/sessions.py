@@ -20,7 +20,7 @@ from typing import Final
 
 from broker.clock import NS_PER_SECOND, Clock, fresh_id
 from broker.config.model import Configuration
-from broker.errors import ConflictError
+from broker.errors import BudgetExceededError, ConflictError
 from broker.ids import (
     TOKEN_ENTROPY_BYTES,
     SessionId,
@@ -31,8 +31,9 @@ from broker.ids import (
 )
 from broker.model import MAX_DEPTH, JsonObject, Operator, Session
 from broker.outcome import Problem, ProblemKind
+from broker.ports import StartCount, StartGate
 from broker.scopes import faults_of, too_wide
-from broker.store.base import Change, Committer, Event, EventType, Insert, Minted, Reader, Require, Update, new_event
+from broker.store.base import Change, Committer, Event, EventType, Insert, Minted, Reader, Step, Update, new_event
 from broker.store.rows import session_lives, session_mints, session_values
 from policies.errors import quote
 
@@ -65,21 +66,29 @@ class Sessions:
         clock: Time and entropy.
         configuration: Returns the configuration in force.
         on_killed: Called after a kill is durable, to cut and void what the session has under way in this process.
+        gate: What keeps sessions from being started; None for nothing.
+        count: Counts the sessions operators start; None to let them start any number. Sessions handed out by sessions
+            are not counted: `MAX_FAMILY` bounds them, and what they do is counted with their family.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it reads and writes, and what stands at its beginnings and ends
         self,
         reader: Reader,
         committer: Committer,
         clock: Clock,
         configuration: Callable[[], Configuration],
         on_killed: Callable[[SessionId], Awaitable[None]],
+        *,
+        gate: StartGate | None = None,
+        count: StartCount | None = None,
     ) -> None:
         self._reader = reader
         self._committer = committer
         self._clock = clock
         self._configuration = configuration
         self._on_killed = on_killed
+        self._gate = gate
+        self._count = count
         self._cache: dict[TokenHash, tuple[int, Session]] = {}
         self._minting = asyncio.Lock()
 
@@ -121,13 +130,13 @@ class Sessions:
             scope: Rules it is held to beside the policy of its agent; empty for that policy alone.
 
         Raises:
-            LedgerUnavailableError: nothing was started.
+            StoreUnavailableError, LedgerUnavailableError: nobody was given a session.
         """
         configuration = self._configuration()
         known = configuration.agents.get(agent)
         if known is None:
             return Problem(ProblemKind.NOT_FOUND, f"no agent `{agent[:80]}` in ostiary.yaml", fix="ostiary agent list")
-        refused = _bad_ttl(ttl_seconds) or faults_of(scope, configuration)
+        refused = self._halted(agent, known.project) or _bad_ttl(ttl_seconds) or faults_of(scope, configuration)
         if refused:
             return refused
         now_ns = self._clock.now_ns()
@@ -141,7 +150,12 @@ class Sessions:
             labels=dict(labels),
             scopes=(tuple(scope),) if scope else (),
         )
-        return await self._begin(session, operator.name)
+        if self._count is None:
+            return await self._begin(session, operator.name)
+        try:
+            return await self._begin(session, operator.name, self._count.starting(session))
+        except BudgetExceededError as error:
+            return await self._count.not_started(session, error.key)
 
     async def start_child(
         self, parent: Session, *, scope: Sequence[str], ttl_seconds: int, labels: dict[str, str]
@@ -158,7 +172,8 @@ class Sessions:
         Raises:
             StoreUnavailableError, LedgerUnavailableError: nothing was started.
         """
-        refused = _bad_ttl(ttl_seconds) or _bad_child(parent, labels) or await self._bad_scope(parent, scope)
+        refused = self._halted(parent.agent, parent.project) or _bad_ttl(ttl_seconds) or _bad_child(parent, labels)
+        refused = refused or await self._bad_scope(parent, scope)
         if refused:
             return refused
         # One at a time here; against other processes there is the count in the row of the family.
@@ -188,17 +203,18 @@ class Sessions:
         # Until none is left: one may have been handed out since the last look, but none after its parent was killed.
         while family := await self._reader.unkilled_family(session_id):
             try:
-                await self._committer.commit(self._killing(session, family, operator))
+                await self._committer.commit(self._killing(session, family, operator.name))
             except ConflictError:
                 continue  # somebody else killed one of them first
             killed += family
             self._forget(family)
-            await asyncio.gather(*map(self._on_killed, family))
+            # Shielded: what follows from a kill is not left half done when whoever killed is gone, or was cut by it.
+            await asyncio.shield(asyncio.gather(*map(self._on_killed, family)))
         return session_id in killed
 
-    def forget(self, session_id: SessionId) -> None:
-        """Drop what is remembered of a session, so that its next request looks it up."""
-        self._forget((session_id,))
+    def forget(self, *session_ids: SessionId) -> None:
+        """Drop what is remembered of sessions, so that their next requests look them up."""
+        self._forget(frozenset(session_ids))
 
     def _forget(self, session_ids: Collection[SessionId]) -> None:
         for token_hash in [key for key, (_, held) in self._cache.items() if held.id in session_ids]:
@@ -257,7 +273,10 @@ class Sessions:
             added_labels={**labels, **parent.added_labels},
         )
 
-    async def _begin(self, session: Session, by: str, guards: tuple[Require | Update, ...] = ()) -> tuple[Session, str]:
+    def _halted(self, agent: str, project: str) -> Problem | None:
+        return self._gate.refuses_start(agent, project) if self._gate else None
+
+    async def _begin(self, session: Session, by: str, guards: tuple[Step, ...] = ()) -> tuple[Session, str] | Problem:
         token = make_token("s", self._clock.entropy(TOKEN_ENTROPY_BYTES))
         data: JsonObject = {"expires_at_ns": session.expires_at_ns, "labels": session.labels}
         if session.scopes:
@@ -267,15 +286,21 @@ class Sessions:
         insert = Insert("sessions", session_values(session, hash_token(token)))
         event = self._event(EventType.SESSION_STARTED, session, by, data)
         await self._committer.commit(Change(event, (*guards, insert)))
+        # A kill looks for sessions once it is durable, and this for kills once the session is: one sees the other.
+        overtaken = await self._gate.overtook(session) if self._gate else None
+        if overtaken is not None:
+            with contextlib.suppress(ConflictError):  # the kill found it first
+                await self._committer.commit(self._killing(session, [session.id], ""))
+            return overtaken
         return session, token
 
-    def _killing(self, session: Session, family: Sequence[SessionId], operator: Operator) -> Change:
+    def _killing(self, session: Session, family: Sequence[SessionId], by: str) -> Change:
         """Return the change that kills ``family``; its event is about the first of it."""
         now_ns = self._clock.now_ns()
         first, *others = family
         steps = tuple(Update("sessions", {"id": each, "killed_at_ns": 0}, {"killed_at_ns": now_ns}) for each in family)
         data: JsonObject = {"below": others} if others else {}
-        return Change(self._event(EventType.SESSION_KILLED, replace(session, id=first), operator.name, data), steps)
+        return Change(self._event(EventType.SESSION_KILLED, replace(session, id=first), by, data), steps)
 
     def _event(self, kind: EventType, session: Session, operator: str, data: JsonObject) -> Event:
         about = {"agent": session.agent, "project": session.project, "session_id": session.id}

@@ -117,7 +117,7 @@ def failure(error: Exception, plan: Plan, *, answered: bool, killed: bool) -> Co
         error: A ConnectorError, VaultError, StoreUnavailableError, BodyTooLargeError, ClientGoneError or TimeoutError.
         plan: What was run.
         answered: True when the upstream had given its definite yes before.
-        killed: True when the run was cut because its session was killed.
+        killed: True when the run was cut because an operator stopped its session, or what it goes through.
     """
     read = plan.access is Access.READ
     if answered and not read:
@@ -163,7 +163,7 @@ def _interrupted(error: Exception, *, read: bool, killed: bool) -> Conclusion:
             problem = Problem(ProblemKind.CANCELLED, "the client went away before the end", reason="client gone")
             return Conclusion(IntentState.CANCELLED, problem=problem)
         case _ if killed and read:
-            problem = Problem(ProblemKind.CANCELLED, "the session was killed while the call ran", reason="killed")
+            problem = Problem(ProblemKind.CANCELLED, "an operator stopped it while the call ran", reason="killed")
             return Conclusion(IntentState.CANCELLED, problem=problem)
         case _ if read:
             return _failed(ProblemKind.UPSTREAM_UNREACHABLE, "the answer did not come whole in time", "interrupted")
@@ -171,8 +171,9 @@ def _interrupted(error: Exception, *, read: bool, killed: bool) -> Conclusion:
             problem = Problem(
                 ProblemKind.OUTCOME_UNKNOWN,
                 "the call was sent and no definite answer came; it may have happened",
-                reason="the session was killed" if killed else "timeout or cut connection",
+                reason="an operator stopped it" if killed else "timeout or cut connection",
                 fix="look at the resource before sending the intent again",
+                extra={"killed": True} if killed else {},
             )
             return Conclusion(IntentState.UNKNOWN, problem=problem)
 

@@ -1,4 +1,4 @@
-"""The worker: takes messages from the queue and lets the pipeline resume what they point at, one at a time.
+"""The worker: takes messages from the queue and does what they point at, one at a time: approved work, alerts.
 
 RQ forks a process ("horse") for each message, so a fault in one piece of work cannot harm the next, and a kill of the
 worker takes its horse along: the kernel does that (`broker.supervisor.leash`). What a killed horse was doing is found
@@ -30,7 +30,7 @@ from broker.clock import NS_PER_SECOND, Clock, SystemClock
 from broker.errors import QueueUnavailableError
 from broker.ids import IntentId
 from broker.logs import configure_logs
-from broker.queue import QUEUE_NAME, RUN_APPROVED, SafeJob, SafeQueue, connect
+from broker.queue import DELIVER_ALERT, QUEUE_NAME, RUN_APPROVED, SafeJob, SafeQueue, connect
 from broker.settings import Settings
 from broker.supervisor.leash import tie_to_parent
 from broker.supervisor.notes import WORKER_NOTE, note
@@ -39,6 +39,8 @@ WARM_SECONDS: Final = 2.5
 """How long running work may go on after SIGTERM; the supervisor kills the worker shortly after."""
 LAST_SECONDS: Final = 0.4
 """How long the main thread has to end once its horse was killed."""
+DELIVERY_SECONDS: Final = 45
+"""Longest time of one try of an alert; other messages wait meanwhile."""
 CONCLUDE_SECONDS: Final = 15
 """Between the end of a run's own time and RQ's alarm: long enough to record the outcome."""
 RETRY_SECONDS: Final = (0.1, 5.0)
@@ -76,6 +78,27 @@ async def _resume(intent_id: IntentId, fence: int, settings: Settings) -> None:
         open_broker(settings) as broker,
     ):
         await broker.resume(intent_id, fence)
+
+
+def deliver_alert(delivery_id: str, attempt: int, *, settings: Settings) -> None:
+    """Try to bring an alert to a channel; what became of it is in the database, none is returned or raised to RQ.
+
+    Args:
+        delivery_id: Which alert to which channel.
+        attempt: How often it was tried before the message was sent.
+        settings: Of this process; bound by `main`, never from the message.
+    """
+    try:
+        asyncio.run(_deliver(delivery_id, attempt, settings))
+    except Exception as error:  # noqa: BLE001 - as above; the delivery is tried again
+        _log.error("delivery.broken", delivery=delivery_id, error=type(error).__qualname__)
+
+
+async def _deliver(delivery_id: str, attempt: int, settings: Settings) -> None:
+    from broker.wiring import open_courier
+
+    async with asyncio.timeout(DELIVERY_SECONDS), open_courier(settings) as courier:
+        await courier.deliver(delivery_id, attempt)
 
 
 class SafeWorker(Worker):
@@ -162,7 +185,10 @@ def main(settings: Settings) -> None:
     configure_logs("worker", settings.log_level)
     for name in _HEAVY:
         importlib.import_module(name)
-    functions = {RUN_APPROVED: functools.partial(run_approved, settings=settings)}
+    functions = {
+        RUN_APPROVED: functools.partial(run_approved, settings=settings),
+        DELIVER_ALERT: functools.partial(deliver_alert, settings=settings),
+    }
     with note(settings.run_dir / WORKER_NOTE, {}):
         work_forever(settings.redis, functions, job_timeout_seconds=settings.job_timeout_seconds)
 
@@ -172,7 +198,7 @@ def work_forever(url: str, functions: Mapping[str, Callable[..., None]], *, job_
 
     Args:
         url: Redis or Valkey.
-        functions: What messages may name; the queue's own check lets only `RUN_APPROVED` through.
+        functions: What messages may name; the queue's own check lets only its two functions through.
         job_timeout_seconds: When RQ ends a run.
     """
     first, longest = RETRY_SECONDS

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -287,7 +287,13 @@ class Transport(Protocol):
     """The one way out for HTTP: timeouts, size caps, no redirects, no retries, no proxy from the environment."""
 
     def request(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | AsyncIterator[bytes] = b""
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | AsyncIterator[bytes] = b"",
+        patience_seconds: float = 0.0,
     ) -> AbstractAsyncContextManager[UpstreamResponse]:
         """Send one request and yield its answer; header names of the answer are lower case.
 
@@ -296,12 +302,22 @@ class Transport(Protocol):
             url: Absolute URL, sent byte for byte as given.
             headers: Sent as given; ``Host`` and ``Content-Length`` are derived when absent.
             body: Whole body, or its pieces; then ``headers`` must hold ``content-length``.
+            patience_seconds: How long the head of the answer, and each pause in its body, may take; 0 for as long as
+                any other's.
 
         Raises:
             NotSentError: no byte was sent.
             UploadBrokenError: the pieces ended in an error; the upstream got no whole request.
             OutcomeUnknownError: something was sent and no complete answer came.
         """
+
+
+@runtime_checkable
+class Warmable(Protocol):
+    """A connector that reads something large before it can plan."""
+
+    def warm(self) -> None:
+        """Read it now, best in a thread; otherwise the first plan does, and everybody waits for that."""
 
 
 class Connector(Protocol):

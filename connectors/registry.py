@@ -52,10 +52,16 @@ def _github(_premises: Premises) -> Connector:
     return GitHubConnector()
 
 
+def _llm(_premises: Premises) -> Connector:
+    from connectors.llm.connector import LlmConnector
+
+    return LlmConnector()
+
+
 Maker = Callable[[Premises], Connector]
 """Makes a connector."""
 
-REGISTRY: Final[Mapping[str, Maker]] = MappingProxyType({"aws": _aws, "git": _git, "github": _github})
+REGISTRY: Final[Mapping[str, Maker]] = MappingProxyType({"aws": _aws, "git": _git, "github": _github, "llm": _llm})
 """Name to maker; a maker imports its connector when called, so that the command line starts fast."""
 
 

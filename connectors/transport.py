@@ -98,7 +98,13 @@ class HttpTransport:
 
     @asynccontextmanager
     async def request(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | AsyncIterator[bytes] = b""
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | AsyncIterator[bytes] = b"",
+        patience_seconds: float = 0.0,
     ) -> AsyncIterator[UpstreamResponse]:
         """Send one request and yield its answer; leaving early cuts the connection.
 
@@ -107,13 +113,14 @@ class HttpTransport:
             url: Absolute http or https URL in its encoded form, sent byte for byte.
             headers: Sent as given; ``Host`` and ``Content-Length`` are derived when absent.
             body: Whole body, or its pieces; then ``headers`` must hold ``content-length``.
+            patience_seconds: In the place of the time-outs for the answer and for a pause in it; 0 for those.
 
         Raises:
             NotSentError: no byte was sent.
             UploadBrokenError: the pieces ended in an error; the upstream got no whole request.
             OutcomeUnknownError: something was sent and no complete answer came.
         """
-        response = await self._send(method, self._checked(url, headers), headers, body)
+        response = await self._send(method, self._checked(url, headers), headers, body, patience_seconds)
         chunks = self._chunks(response)
         try:
             yield UpstreamResponse(response.status, _plain_headers(response), chunks)
@@ -128,12 +135,17 @@ class HttpTransport:
             await self._session.close()
 
     async def _send(
-        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | AsyncIterator[bytes]
+        self,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        body: bytes | AsyncIterator[bytes],
+        patience_seconds: float,
     ) -> aiohttp.ClientResponse:
         made: list[aiohttp.ClientRequest] = []
         pieces = None if isinstance(body, bytes) else _Pieces(body)
         # The upload is bounded by its own pace, piece by piece, and by the total; the wait for the answer starts then.
-        answer_seconds = self._timeouts.total if pieces else self._timeouts.answer
+        answer_seconds = self._timeouts.total if pieces else patience_seconds or self._timeouts.answer
 
         async def once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
             # aiohttp sends idempotent methods (PUT and DELETE among them) a second time when a kept connection turns
@@ -154,6 +166,7 @@ class HttpTransport:
                     data=pieces or body or None,
                     allow_redirects=False,
                     middlewares=(once,),
+                    timeout=self._client_timeout(patience_seconds),
                 )
         except (aiohttp.ClientError, OSError, ValueError) as error:
             failure = _failure(error, made)
@@ -161,6 +174,10 @@ class HttpTransport:
             failure = error
         # What broke the upload tells more than what aiohttp makes of it.
         raise (pieces and pieces.broken) or failure
+
+    def _client_timeout(self, patience_seconds: float) -> aiohttp.ClientTimeout:
+        times = self._timeouts
+        return aiohttp.ClientTimeout(total=times.total, connect=times.connect, sock_read=patience_seconds or times.read)
 
     async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
         left = self._limits.body_bytes
@@ -214,9 +231,7 @@ class HttpTransport:
                 max_line_size=self._limits.field_bytes,
                 max_field_size=self._limits.field_bytes,
                 max_headers=self._limits.fields,
-                timeout=aiohttp.ClientTimeout(
-                    total=self._timeouts.total, connect=self._timeouts.connect, sock_read=self._timeouts.read
-                ),
+                timeout=self._client_timeout(0),
             )
         return self._session
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+_SUMS: Final = (
+    "request_bytes", "response_bytes", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens",
+    "nano_dollars",
+)  # fmt: skip
+"""Units of `Usage` that add up; a call that was tried at several upstreams is one call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,11 @@ class Usage:
     model: str = ""
     upstream: str = ""
     prices: str = ""
+
+    def __add__(self, other: Usage) -> Usage:
+        """Return both together, as one call of the model and the upstream of ``other``."""
+        sums: dict[str, Any] = {name: getattr(self, name) + getattr(other, name) for name in _SUMS}
+        return replace(other, estimated=self.estimated or other.estimated, **sums)
 
     @property
     def tokens(self) -> int:

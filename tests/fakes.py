@@ -116,7 +116,13 @@ class FakeTransport:
 
     @asynccontextmanager
     async def request(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | AsyncIterator[bytes] = b""
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | AsyncIterator[bytes] = b"",
+        patience_seconds: float = 0.0,
     ) -> AsyncIterator[UpstreamResponse]:
         whole = body if isinstance(body, bytes) else b"".join([piece async for piece in body])
         self.sent.append(Sent(method, url, dict(headers), whole))

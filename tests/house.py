@@ -17,15 +17,18 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from broker.alerts.book import Book
 from broker.assembly import Assembly, Foundation, assemble
 from broker.config.loader import load_configuration
 from broker.config.model import Configuration
 from broker.ids import ID_ENTROPY_BYTES, ApprovalId, IntentId
 from broker.ledger.log import Ledger
+from broker.limits.breaker_store import SqlBreakers
 from broker.model import Approval, IntentDraft, IntentRecord, Operator, Session
 from broker.outcome import Outcome, Problem
 from broker.settings import Settings
 from broker.store.base import EventFilter
+from broker.store.contents import SqlContents
 from broker.store.database import open_database
 from broker.store.heartbeats import SqlHeartbeats
 from broker.store.outputs import SqlOutputs, open_outputs
@@ -36,7 +39,7 @@ from connectors.errors import InvalidParamsError
 from connectors.usage import Estimate
 from policies.model import Requirement, ResourceType
 from tests.fakes import FakeTransport
-from vault.errors import LeaseRefusal, LeaseRefusedError, SealedError
+from vault.errors import IntegrityError, LeaseRefusal, LeaseRefusedError, SealedError
 from vault.model import CredentialInfo, CredentialKind, CredentialRef, Lease, Mint, Revoked, SecretValue, SigningRequest
 
 SECRET = b"correct-horse-battery-staple"
@@ -139,6 +142,7 @@ class PaperVault:
 
     def __init__(self) -> None:
         self.sealed = False
+        self.unenclosed = ""
         self.open = 0
         self.kept: dict[str, dict[str, str]] = {}
         self.lent: list[tuple[Mint | None, str]] = []
@@ -176,6 +180,19 @@ class PaperVault:
             raise SealedError("the vault is sealed")
         return SecretValue(hashlib.sha256(f"{label}\0{subject}".encode()).digest())
 
+    async def enclose(self, name: str, part: str, index: int, plain: bytes) -> bytes:
+        if self.sealed or part == self.unenclosed:
+            raise SealedError("the vault is sealed")
+        return f"{name}/{part}/{index}|".encode() + plain[::-1]
+
+    async def disclose(self, name: str, part: str, index: int, sealed: bytes) -> bytes:
+        if self.sealed:
+            raise SealedError("the vault is sealed")
+        place, found, plain = sealed.partition(b"|")
+        if not found or place != f"{name}/{part}/{index}".encode():
+            raise IntegrityError("a sealed blob does not authenticate")
+        return plain[::-1]
+
     async def revoke(self, session: str) -> Revoked:
         if self.sealed:
             raise SealedError("the vault is sealed")
@@ -207,6 +224,7 @@ class PaperQueue:
 
     def __init__(self) -> None:
         self.sent: list[tuple[IntentId, int]] = []
+        self.posted: list[tuple[str, int]] = []
         self.up = True
 
     async def send(self, intent_id: IntentId, fence: int) -> bool:
@@ -215,6 +233,14 @@ class PaperQueue:
         if not self.up:
             raise QueueUnavailableError("down")
         self.sent.append((intent_id, fence))
+        return True
+
+    async def post(self, delivery_id: str, attempt: int) -> bool:
+        from broker.errors import QueueUnavailableError
+
+        if not self.up:
+            raise QueueUnavailableError("down")
+        self.posted.append((delivery_id, attempt))
         return True
 
     async def alive(self) -> bool:
@@ -233,6 +259,7 @@ class House:
     ledger: Ledger
     reader: SqlReader
     outputs: SqlOutputs
+    contents: SqlContents
     heartbeats: SqlHeartbeats
     tokens: dict[str, str] = field(default_factory=dict)
 
@@ -333,17 +360,22 @@ async def open_house(
     ledger, reader = Ledger(database, clock), SqlReader(database)
     ledger.start()
     outputs, heartbeats = SqlOutputs(outputs_database, clock), SqlHeartbeats(database)
+    contents = SqlContents(outputs_database)
     foundation = Foundation(
         settings=chosen, clock=clock, instance_id="ins_test", connectors=connectors, load=load,
         apply=lambda _fresh: None,
-        reader=reader, outputs=outputs, ledger=ledger, leases=vault, scrubber=vault, keeper=vault, keys=vault,
-        minted=vault, vault=vault, transport=FakeTransport(), queue=queue,
+        reader=reader, outputs=outputs, contents=contents, ledger=ledger, book=Book(database),
+        failing=SqlBreakers(database),
+        leases=vault, scrubber=vault, keeper=vault, encloser=vault, keys=vault, minted=vault, vault=vault,
+        transport=FakeTransport(), queue=queue,
     )  # fmt: skip
     built = assemble(foundation, load())
     await heartbeats.beat("ins_test", clock.now_ns())
     try:
-        yield House(built, clock, connector, vault, queue, ledger, reader, outputs, heartbeats)
+        yield House(built, clock, connector, vault, queue, ledger, reader, outputs, contents, heartbeats)
     finally:
+        await built.contents.aclose()
+        await built.halting.aclose()
         await built.revoking.aclose()
         await built.journal.aclose()
         await ledger.aclose()

@@ -228,6 +228,24 @@ class VaultClient:
         answer, _ = await self._ask({"op": "keep", "name": name}, _packed(values))
         return decode_info(answer["info"]).ref
 
+    async def enclose(self, name: str, part: str, index: int, plain: bytes) -> bytes:
+        """Return a piece of what others keep, sealed; see `vault.contents.Contents.enclose`.
+
+        Raises:
+            VaultError: as there, or the vault is gone.
+        """
+        _, sealed = await self._ask({"op": "enclose", "name": name, "part": part, "index": index}, plain)
+        return sealed
+
+    async def disclose(self, name: str, part: str, index: int, sealed: bytes) -> bytes:
+        """Return what `enclose` was given.
+
+        Raises:
+            VaultError: as `vault.contents.Contents.disclose`, or the vault is gone.
+        """
+        _, plain = await self._ask({"op": "disclose", "name": name, "part": part, "index": index}, sealed)
+        return plain
+
     async def sign_note(self, size: int, root: bytes, origin: str) -> bytes:
         """Return the Ed25519 signature of a checkpoint; see `vault.checkpoint`.
 

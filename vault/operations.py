@@ -130,6 +130,14 @@ def _derive(vault: Vault, header: JsonObject, _raw: bytes) -> Frame:
     return {}, vault.derive(_text(header, "label"), _text(header, "subject")).reveal()
 
 
+def _enclose(vault: Vault, header: JsonObject, raw: bytes) -> Frame:
+    return {}, vault.contents.enclose(_text(header, "name"), _text(header, "part"), _count(header, "index"), raw)
+
+
+def _disclose(vault: Vault, header: JsonObject, raw: bytes) -> Frame:
+    return {}, vault.contents.disclose(_text(header, "name"), _text(header, "part"), _count(header, "index"), raw)
+
+
 def _lease(vault: Vault, header: JsonObject, _raw: bytes) -> Frame | Later:
     ref, host = _text(header, "ref"), _text(header, "host")
     if "mint" not in header:
@@ -238,6 +246,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "list": _list,
     "keep": _keep,
     "derive": _derive,
+    "enclose": _enclose,
+    "disclose": _disclose,
     "lease": _lease,
     "revoke": _revoke,
     "sign": _sign,

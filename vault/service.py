@@ -12,10 +12,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from vault.checkpoint import MAX_ORIGINS, check_consistent, checkpoint_text
+from vault.contents import Contents
 from vault.credential import Credential, check_fields, check_hosts, check_ref
 from vault.crypto import PassphraseCost, derive_key, sign_ed25519
 from vault.errors import (
@@ -82,6 +84,7 @@ class Vault:
         self._stale = 0
         self.lending = Lender(self._open, clock, issuer or Issuers())
         self.rotations = Rotations(self._changing, clock=clock)
+        self.contents = Contents(partial(self._changing, scan=False))
 
     @property
     def state(self) -> VaultState:

@@ -11,6 +11,7 @@ caller of `decide`, in the database, and sent to the queue from there.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -21,7 +22,17 @@ from broker.clock import NS_PER_SECOND, Clock, fresh_id, rfc3339
 from broker.config.model import Configuration
 from broker.errors import ConflictError
 from broker.ids import ApprovalId, SessionId
-from broker.model import Approval, ApprovalState, IntentRecord, IntentState, JsonObject, Operator, Role, Session
+from broker.model import (
+    Approval,
+    ApprovalState,
+    HaltScope,
+    IntentRecord,
+    IntentState,
+    JsonObject,
+    Operator,
+    Role,
+    Session,
+)
 from broker.outcome import Problem, ProblemKind
 from broker.store.base import Change, Committer, Event, EventType, Reader, Update, new_event
 from broker.store.rows import insert_approval, insert_intent, move_approval, move_intent, session_lives
@@ -31,6 +42,9 @@ from policies.model import Assurance, Decision, Effect
 
 MAX_REASON: Final = 2_000
 """Characters of a decision's reason."""
+
+VOIDED_AT_ONCE: Final = 100
+"""Approvals that are voided beside each other, so that they share the flush of the ledger."""
 
 _ENDINGS: Final = {
     ApprovalState.APPROVED: (EventType.APPROVAL_APPROVED, IntentState.APPROVED),
@@ -248,6 +262,25 @@ class Approvals:
         for approval in await self._reader.approvals(states, session_id=session_id, limit=1_000):
             ended += await self.end(approval, ApprovalState.CANCELLED, "the session was killed") is not None
         return ended
+
+    async def void(self, scope: HaltScope, name: str, reason: str) -> list[Approval]:
+        """Void every open approval of an agent, a project, a connection or all; return them as they stood.
+
+        Args:
+            scope: Of what.
+            name: Its name, empty for everything.
+            reason: What the agents are told, at most `MAX_REASON` characters of it.
+
+        Raises:
+            StoreUnavailableError, LedgerUnavailableError: some may be open still.
+        """
+        voided: list[Approval] = []
+        last = ""
+        while found := await self._reader.open_approvals(scope, name, after_id=last, limit=VOIDED_AT_ONCE):
+            ended = await asyncio.gather(*(self.end(each, ApprovalState.CANCELLED, reason) for each in found))
+            voided += [each for each, done in zip(found, ended, strict=True) if done is not None]
+            last = found[-1].id
+        return voided
 
     def _stranger(self, approval: Approval, operator: Operator) -> Problem | None:
         """Tell why an operator may not answer at all."""

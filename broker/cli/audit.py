@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import sys
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
 from broker.cli.context import ledger_url, settings_from
-from broker.cli.output import ExitCode, OutputFormat, emit, fail
+from broker.cli.output import ExitCode, OutputFormat, emit, fail, say
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 KEY_FILE: Final = "ledger.pub"
 """Name of the file in the data folder with the public key of the checkpoints."""
+
+_CONTENT_COLUMNS: Final = ("part", "size_bytes", "cut", "masked", "withheld", "data")
+
+
+class ContentPart(StrEnum):
+    """What can be kept of a call of a model."""
+
+    PROMPT = "prompt"
+    ANSWER = "answer"
 
 
 @app.command()
@@ -70,6 +82,41 @@ def export_ledger(
     except BrokerError as error:
         fail(str(error), ExitCode.FAILED)
     emit({"file": str(file), "events": count}, output)
+
+
+@app.command()
+def content(
+    ctx: typer.Context,
+    intent_id: Annotated[str, typer.Argument(metavar="INTENT_ID", help="Id of an intent that asked a model.")],
+    *,
+    part: Annotated[ContentPart | None, typer.Option(help="Only this part.")] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Write the bytes of the part as they are.")] = False,
+    output: Annotated[OutputFormat, typer.Option("--output", "-o", help="Format of it.")] = OutputFormat.TABLE,
+) -> None:
+    """Show the prompt and the answer of a model, where its project keeps them; it is on the ledger that you did."""
+    from broker.cli.client import api_from, segment
+
+    if raw and part is None:
+        fail("`--raw` writes one part", ExitCode.USAGE, fix="add `--part prompt` or `--part answer`")
+    if raw and sys.stdout.isatty():
+        # Whoever wrote it may have written what moves the cursor and hides lines.
+        fail("`--raw` does not write to a terminal", ExitCode.USAGE, fix="send it to a file, or leave `--raw` away")
+    with api_from(ctx) as api:
+        found = api.get(f"/v1/intents/{segment(intent_id)}/content", {"part": part.value if part else ""}).body
+    if raw and part is not None:
+        sys.stdout.buffer.write(_bytes_of(found[part.value]))
+        return
+    if output is not OutputFormat.TABLE:
+        emit(found, output)
+        return
+    shown = [each for each in ContentPart if found[each.value] is not None]
+    emit([{"part": each.value, **found[each.value]} for each in shown], output, columns=_CONTENT_COLUMNS)
+    say(f"ostiary: `{found['store']}`, kept at {found['kept_at']} until {found['expires_at']}")
+
+
+def _bytes_of(part: dict[str, Any]) -> bytes:
+    data = str(part["data"])
+    return base64.b64decode(data) if part["encoding"] == "base64" else data.encode()
 
 
 @app.command()

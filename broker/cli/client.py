@@ -73,9 +73,9 @@ class Api:
         self._pool.clear()
 
     def get(self, path: str, query: Mapping[str, object] | None = None, *, wait: int = 0) -> Answer:
-        """Read; empty values of the query are left out."""
+        """Read; empty values of the query are left out, those of a list go each on their own."""
         chosen = {name: value for name, value in (query or {}).items() if value not in ("", None)}
-        return self._ask("GET", path + ("?" + urlencode(chosen) if chosen else ""), headers=_prefer(wait))
+        return self._ask("GET", path + ("?" + urlencode(chosen, doseq=True) if chosen else ""), headers=_prefer(wait))
 
     def post(self, path: str, body: JsonObject, *, headers: Mapping[str, str] | None = None, wait: int = 0) -> Answer:
         """Send JSON."""

@@ -14,7 +14,7 @@ from typing import Annotated, Final
 
 import typer
 
-from broker.cli import aws_access, aws_shim, door_access, git_access, github_access
+from broker.cli import aws_access, aws_shim, door_access, git_access, github_access, llm_access
 from broker.cli.client import api_from
 from broker.cli.context import api_url, options_from, unverified_token
 from broker.cli.output import ExitCode, OutputFormat, emit, fail, say
@@ -33,20 +33,24 @@ class Wanted:
     aws: bool
     git: bool
     github: bool
+    llm: bool
     connection: str = ""
     container: bool = False
     profile: Path | None = None
     shim: Path | None = None
+    codex: Path | None = None
 
     def fault(self) -> tuple[str, str]:
         """Return what cannot be meant, and what to do; two empty texts when all of it can."""
-        kinds = [self.aws, self.git, self.github]
+        kinds = [self.aws, self.git, self.github, self.llm]
         if not any(kinds):
-            return "no kind of client is named", "add `--aws`, `--git` or `--github`"
+            return "no kind of client is named", "add `--aws`, `--git`, `--github` or `--llm`"
         if self.container and self.profile:
             return "`--container` and `--profile` are two ways to the same key", "choose one"
         if not self.aws and (self.container or self.profile or self.shim):
             return "`--container`, `--profile` and `--shim` are for clients of AWS", "add `--aws`"
+        if self.codex and not self.llm:
+            return "`--codex` is for a client of models", "add `--llm`"
         if self.connection and kinds.count(True) > 1:
             return "`--connection` names a connection of one kind", "name one kind of clients"
         if self.connection and self.github:
@@ -60,14 +64,16 @@ def env(  # noqa: PLR0913 - each option is a parameter in Typer
     aws: Annotated[bool, typer.Option("--aws", help="For AWS clients: command line, SDKs, Terraform.")] = False,
     git: Annotated[bool, typer.Option("--git", help="For git.")] = False,
     github: Annotated[bool, typer.Option("--github", help="For gh and other clients of GitHub.")] = False,
+    llm: Annotated[bool, typer.Option("--llm", help="For clients of models: Claude Code, SDKs, Codex.")] = False,
     shell: Annotated[Shell, typer.Option(help="Who reads the output.")] = Shell.SH,
     connection: ConnectionOption = "",
     container: Annotated[bool, typer.Option("--container", help="Let SDKs fetch the key with the token.")] = False,
     profile: Annotated[Path | None, typer.Option(help="Write a configuration that asks for the key.")] = None,
     shim: Annotated[Path | None, typer.Option(help="Write an `aws` into this folder that names the endpoint.")] = None,
+    codex: Annotated[Path | None, typer.Option(help="Write a configuration of Codex into this folder.")] = None,
 ) -> None:
     """Print what leads ordinary clients to Ostiary: `eval "$(ostiary session env --aws --git)"`."""
-    wanted = Wanted(aws, git, github, connection, container, profile, shim)
+    wanted = Wanted(aws, git, github, llm, connection, container, profile, shim, codex)
     fault, fix = wanted.fault()
     if fault:
         fail(fault, ExitCode.USAGE, fix=fix)
@@ -114,7 +120,7 @@ def _aws_changes(ctx: typer.Context, access: aws_access.Access, wanted: Wanted) 
 
 
 def _to_doors(ctx: typer.Context, wanted: Wanted, shell: Shell) -> Iterator[_Way]:
-    if not (wanted.git or wanted.github):
+    if not (wanted.git or wanted.github or wanted.llm):
         return
     with api_from(ctx) as api:
         access = door_access.fetch(api, api_url(ctx), unverified_token(ctx))
@@ -125,6 +131,11 @@ def _to_doors(ctx: typer.Context, wanted: Wanted, shell: Shell) -> Iterator[_Way
         yield git_access.changes(access, wanted.connection, os.environ, empty=empty), notes
     if wanted.github:
         yield github_access.changes(access), github_access.notes(access)
+    if wanted.llm:
+        made = llm_access.changes(access, wanted.connection)
+        if wanted.codex is not None:
+            made = llm_access.with_codex(made, access, wanted.connection, wanted.codex)
+        yield made, llm_access.notes(codex=wanted.codex is not None)
 
 
 def _tell(changes: Changes, shell: Shell, notes: list[str]) -> None:

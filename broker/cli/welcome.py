@@ -106,5 +106,9 @@ def _host(connection: Connection) -> str:
     """Return the host a credential for a connection is bound to: its own endpoint's, else all of AWS."""
     from connectors.aws.connection import DNS_SUFFIXES
 
+    if connection.connector == "llm":
+        from connectors.llm.connection import LlmConnection
+
+        return LlmConnection.model_validate(connection.options).upstreams[0].host
     written = connection.options.get("endpoint") or connection.options.get("url")
     return urlsplit(str(written)).netloc if written else "*." + DNS_SUFFIXES[connection.options["partition"]]

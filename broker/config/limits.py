@@ -150,11 +150,13 @@ class RateLimit:
 
 def read_budget(reader: Reader, node: Node, *, project: bool) -> Budget | None:
     """Read a ``budget`` of an agent or a ``project_budget``; faults go to the reader."""
-    del reader, node, project
-    return None
+    from broker.config.budgets import read  # which knows the types of this module
+
+    return read(reader, node, project=project)
 
 
 def read_rates(reader: Reader, node: Node, per: Per) -> tuple[RateLimit, ...]:
-    """Read ``rate_limits`` of an agent, a project or a connection; faults go to the reader."""
-    del reader, node, per
-    return ()
+    """Read ``rate_limits`` of an agent or a connection; faults go to the reader."""
+    from broker.config.rates import read_rate_limits
+
+    return read_rate_limits(reader, node, per)

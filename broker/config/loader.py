@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +19,8 @@ from typing import Final
 
 from broker.canonical import canonical_bytes, digest
 from broker.config.files import MAIN_FILE, POLICY_FOLDER, Folder, read_folder
-from broker.config.model import Channel, ChannelKind, Configuration
+from broker.config.limits import Asking
+from broker.config.model import Agent, Channel, ChannelKind, Configuration, Project
 from broker.config.policies import PolicyFiles, compile_policies, read_policies, speaks_of
 from broker.config.sections import Sections, read_sections
 from broker.errors import ConfigError, Finding
@@ -27,7 +29,7 @@ from connectors.base import Connector, permissions_of, secret_operations_of
 from policies.errors import Finding as PolicyFinding
 from policies.errors import YamlError, did_you_mean, quote
 from policies.language.loader import DEFAULT_CHANNEL, LoadedPolicy
-from policies.model import Rule
+from policies.model import ApprovalTerms
 from policies.resources.catalogue import Catalogue, build_catalogue
 
 _DOMAIN: Final = "ostiary/configuration/v1"
@@ -139,7 +141,14 @@ def _cross_checks(files: PolicyFiles, sections: Sections, channels: Mapping[str,
         if project not in sections.projects:
             findings.append(_unknown(loaded, "project", project, sections.projects, "projects"))
     for rule in (rule for loaded in files.all() for rule in loaded.rules if rule.approval is not None):
-        findings += _approval_faults(rule, channels, sections.operators)
+        if rule.approval is not None:
+            place = rule.span.file, rule.span.line, rule.span.column
+            findings += _approval_faults(rule.approval, place, channels, sections.operators)
+    owners: list[Agent | Project] = [*sections.agents.values(), *sections.projects.values()]
+    for owner in owners:
+        if owner.budget is not None and owner.budget.asking is not None:
+            for fault in _approval_faults(owner.budget.asking, (MAIN_FILE, 1, 1), channels, sections.operators):
+                findings.append(replace(fault, message=f"{fault.message} in the budget of {quote(owner.name)}"))
     return findings
 
 
@@ -149,21 +158,21 @@ def _unknown(loaded: LoadedPolicy, kind: str, name: str, known: Iterable[str], s
 
 
 def _approval_faults(
-    rule: Rule, channels: Mapping[str, Channel], operators: Mapping[str, Operator]
+    terms: ApprovalTerms | Asking,
+    place: tuple[str, int, int],
+    channels: Mapping[str, Channel],
+    operators: Mapping[str, Operator],
 ) -> Iterator[Finding]:
-    terms, place = rule.approval, rule.span
-    if terms is None:
-        return
     if terms.channel not in channels:
         fix = did_you_mean(terms.channel, channels) or f"declare it under `channels:` in `{MAIN_FILE}`"
-        yield Finding(place.file, place.line, place.column, f"unknown channel {quote(terms.channel)}", fix)
+        yield Finding(*place, f"unknown channel {quote(terms.channel)}", fix)
     for name in terms.approvers:
         if name not in operators:
             fix = did_you_mean(name, operators) or f"declare it under `operators:` in `{MAIN_FILE}`"
-            yield Finding(place.file, place.line, place.column, f"unknown approver {quote(name)}", fix)
+            yield Finding(*place, f"unknown approver {quote(name)}", fix)
         elif not operators[name].may(Role.APPROVER):
             message = f"{quote(name)} has not the role `approver`, so nobody can answer there"
-            yield Finding(place.file, place.line, place.column, message, f"give the role under `operators: {name}:`")
+            yield Finding(*place, message, f"give the role under `operators: {name}:`")
 
 
 def _gaps(files: PolicyFiles, sections: Sections) -> list[Finding]:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 
-from broker.config.alerting import Alerting, WorkingHours
+from broker.config.alerting import Alerting, Channel, ChannelKind, WorkingHours
 from broker.config.content import ContentTerms
 from broker.config.limits import Budget, RateLimit
 from broker.errors import Finding
@@ -21,6 +20,8 @@ from connectors.base import Connection
 from policies.engine import CompiledPolicy
 from policies.layers import LayeredPolicy
 from policies.resources.catalogue import Catalogue
+
+__all__ = ["Agent", "Channel", "ChannelKind", "Configuration", "Project"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +64,6 @@ class Agent:
     owner: str
     budget: Budget | None = None
     rates: tuple[RateLimit, ...] = ()
-
-
-class ChannelKind(StrEnum):
-    """How a channel reaches people."""
-
-    LOG = "log"
-    """Nobody is called: the approval waits in the list and in the log."""
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """A place where people are asked."""
-
-    name: str
-    kind: ChannelKind
 
 
 @dataclass(frozen=True, slots=True)

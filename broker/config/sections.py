@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ValidationError
 
-from broker.config.alerting import Alerting, read_alerting, read_hours
+from broker.config.alerting import Alerting, Channel, read_alerting, read_channel, read_hours
 from broker.config.content import ContentTerms, read_content
 from broker.config.limits import Per, RateLimit, read_budget, read_rates
-from broker.config.model import Agent, Channel, ChannelKind, Project
+from broker.config.model import Agent, Project
 from broker.model import Operator, Role
 from connectors.base import Connection, Connector, JsonObject
 from policies.document.nodes import Fields, Node, Reader, describe, to_json
@@ -107,9 +107,9 @@ class _Reading:
         for name, node in self._entries(top, "agents"):
             declared.agents[name] = self._agent(name, node)
         for name, node in self._entries(top, "channels", CHANNEL, _CHANNEL_WORDS):
-            declared.channels[name] = self._channel(name, node)
+            declared.channels[name] = read_channel(self.reader, name, node)
         if "alerts" in top:
-            declared.alerting = read_alerting(self.reader, top["alerts"])
+            declared.alerting = read_alerting(self.reader, top["alerts"], declared.channels)
 
     def _entries(
         self, top: Mapping[str, Node], section: str, pattern: re.Pattern[str] = NAME, words: str = _NAME_WORDS
@@ -160,12 +160,6 @@ class _Reading:
             if role:
                 roles.add(Role(role))
         return Operator(name, frozenset(roles))
-
-    def _channel(self, name: str, node: Node) -> Channel:
-        found = self.reader.fields(node, "a channel", ("kind",), required=("kind",))
-        kinds = [kind.value for kind in ChannelKind]
-        kind = self._reference(found["kind"], "kind of channel", kinds) if "kind" in found else ""
-        return Channel(name, ChannelKind(kind) if kind else ChannelKind.LOG)
 
     def _connection(self, name: str, node: Node) -> None:
         pairs = {pair.name: pair for pair in self.reader.pairs(node, "a connection")}

@@ -1,6 +1,7 @@
-"""The HTTP application: one guard, the doors for intents and for clients of AWS, git and GitHub, FastAPI for the rest.
+"""The HTTP application: one guard, the doors for intents and for clients of others, FastAPI for the rest.
 
-Other doors (LLM, MCP, dashboard) join in `choose`, by path or by the kind of authorization.
+The doors are those for clients of AWS, git, GitHub and of models. Others (MCP, dashboard) join in `choose`, by path or
+by the kind of authorization.
 """
 
 from __future__ import annotations
@@ -17,17 +18,23 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Scope
 
 from broker.doors import (
+    alerts,
     approvals,
     aws_keys,
+    breakers,
+    budgets,
     catalogue,
     connections,
+    contents,
     events,
     explain,
+    halts,
     health,
     intents,
     outputs,
     policy,
     sessions,
+    usage,
 )
 from broker.doors.aws.door import AwsDoor
 from broker.doors.aws.recognition import is_signed_for_aws
@@ -36,6 +43,8 @@ from broker.doors.git.door import GitDoor
 from broker.doors.github.door import GitHubDoor
 from broker.doors.github.places import is_github
 from broker.doors.guard import Faults, Guard
+from broker.doors.llm.door import LlmDoor
+from broker.doors.llm.places import is_llm
 from broker.doors.openapi import DOCUMENT_PATH, document
 from broker.doors.ports import BrokerPort
 from broker.doors.problems import problem_response
@@ -46,11 +55,17 @@ _DESCRIPTION: Final = "Agents hold no keys: they ask, Ostiary decides, acts, and
 _ROUTERS: Final = (
     intents.router,
     outputs.router,
+    contents.router,
     aws_keys.router,
     connections.router,
     sessions.router,
     approvals.router,
+    alerts.router,
+    halts.router,
+    breakers.router,
     events.router,
+    usage.router,
+    budgets.router,
     catalogue.router,
     explain.router,
     policy.router,
@@ -69,6 +84,7 @@ def create_app(broker: BrokerPort) -> ASGIApp:
     aws_door = AwsDoor(broker)
     git_door = GitDoor(broker)
     github_door = GitHubDoor(broker)
+    llm_door = LlmDoor(broker)
 
     def choose(scope: Scope) -> ASGIApp:
         # First of all: an object of S3 may have any path.
@@ -78,6 +94,8 @@ def create_app(broker: BrokerPort) -> ASGIApp:
             return git_door
         if is_github(scope["path"]):
             return github_door
+        if is_llm(scope["method"], scope["path"]):
+            return llm_door
         return intent_door if scope["path"] == intents.PATH else api
 
     return Guard(choose, api, broker.clock)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
+from broker.alerts.book import Delivery
+from broker.alerts.model import AlertRow
 from broker.clock import Clock
 from broker.config.model import Configuration
+from broker.contents.capture import ContentPart
+from broker.contents.service import Kept
 from broker.decision_point import Explained
 from broker.exchange import Exchange
-from broker.ids import ApprovalId, IntentId, SessionId
-from broker.model import Approval, IntentDraft, JsonObject, Operator, Session
+from broker.halting import Stopped
+from broker.ids import ApprovalId, HaltId, IntentId, SessionId
+from broker.limits.budgets import BudgetStatus
+from broker.limits.runs import Standing
+from broker.limits.treasury import Account, Extra
+from broker.model import Approval, Halt, HaltScope, IntentDraft, JsonObject, Operator, Session
 from broker.outcome import Outcome, Problem
 from broker.settings import Settings
 from broker.store.base import Outputs, Reader
@@ -58,6 +66,61 @@ class ApprovalsPort(Protocol):
         assurance: Assurance = Assurance.CHAT,
     ) -> Approval | Problem:
         """Record a decision; who may decide what is judged there, the door says how surely it knows who decides."""
+
+
+class HaltingPort(Protocol):
+    """Stops, and lets go on."""
+
+    async def kill(
+        self, scope: HaltScope, name: str, *, operator: Operator, reason: str, force: bool = False
+    ) -> Stopped | Problem:
+        """Stop something until people lift it; the door has looked at the operator's roles."""
+
+    async def lift(self, halt_id: HaltId, *, operator: Operator, reason: str) -> Halt | Problem:
+        """Let what was stopped go on."""
+
+
+class BreakersPort(Protocol):
+    """Knows the circuit breakers, and closes them."""
+
+    def standings(self) -> Sequence[Standing]:
+        """Return every breaker that has failures."""
+
+    async def reset(self, key: str, operator: Operator, reason: str) -> Standing | Problem:
+        """Close a breaker and forget its failures; the door has looked at the operator's roles."""
+
+
+class TreasuryPort(Protocol):
+    """Knows how budgets stand, and grants more of them."""
+
+    async def accounts(self, *, agent: str = "", project: str = "") -> Sequence[Account]:
+        """Return the budgets of agents and projects, by key, without those of single sessions."""
+
+    async def of_session(self, session: Session) -> Sequence[Account]:
+        """Return all budgets that count what a session does, by key."""
+
+    async def grant(self, key: str, extra: Extra, *, operator: Operator, reason: str) -> Account | Problem:
+        """Grant more of a budget in its running period; the door has looked at the operator's roles."""
+
+
+class ContentsPort(Protocol):
+    """Reads prompts and answers that were kept."""
+
+    async def read(self, intent_id: IntentId, operator: Operator, wanted: Collection[ContentPart]) -> Kept | Problem:
+        """Return parts of what is kept of an intent, once it is on the ledger; the door has looked at the roles."""
+
+
+class AlertsPort(Protocol):
+    """Lists alerts, and sends one to see whether it arrives."""
+
+    async def newest(self, *, kind: str = "", since_ns: int = 0, limit: int = 100) -> Sequence[AlertRow]:
+        """Return alerts, newest first; of one kind, and raised since then, when given."""
+
+    async def get(self, alert_id: str) -> tuple[AlertRow, Sequence[Delivery]] | None:
+        """Return an alert and how far it came to each channel; None when there is none of that id."""
+
+    async def test(self, operator: str, *, wait_seconds: float) -> tuple[AlertRow, Sequence[Delivery]]:
+        """Send one alert to every declared channel and wait for what becomes of it."""
 
 
 class ProjectPort(Protocol):
@@ -110,6 +173,26 @@ class BrokerPort(Protocol):
     @property
     def approvals(self) -> ApprovalsPort:
         """The approvals service."""
+
+    @property
+    def halting(self) -> HaltingPort:
+        """The kill switch."""
+
+    @property
+    def breakers(self) -> BreakersPort:
+        """The circuit breakers."""
+
+    @property
+    def treasury(self) -> TreasuryPort:
+        """Budgets, for people."""
+
+    @property
+    def contents(self) -> ContentsPort:
+        """Prompts and answers that were kept."""
+
+    @property
+    def alerts(self) -> AlertsPort:
+        """The alerts service."""
 
     @property
     def reader(self) -> Reader:
@@ -167,6 +250,22 @@ class BrokerPort(Protocol):
 
     def policy_of(self, session: Session) -> LayeredPolicy:
         """Return all that decides for a session."""
+
+    async def allowed(self, session: Session, action: str, resources: Sequence[str]) -> list[bool]:
+        """Tell of each resource whether an action on it would be done, at once or once people said yes.
+
+        Nothing is recorded.
+
+        Raises:
+            StoreUnavailableError: uses of rules cannot be counted.
+        """
+
+    async def budget_status(self, session: Session) -> Sequence[BudgetStatus]:
+        """Return how far the budgets are used that count what a session does.
+
+        Raises:
+            StoreUnavailableError: it cannot be read.
+        """
 
     async def explain(
         self, session: Session, draft: IntentDraft, *, facts: JsonObject, now_ns: int = 0

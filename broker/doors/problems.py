@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 from starlette.responses import Response
 
+from broker.limits.rate_headers import headers_of
 from broker.outcome import Problem, ProblemKind
 
 JsonObject = dict[str, Any]
@@ -39,6 +40,7 @@ TABLE: Final[Mapping[ProblemKind, tuple[int, str]]] = MappingProxyType(
         ProblemKind.BUDGET_EXCEEDED: (429, "The budget is spent"),
         ProblemKind.BREAKER_OPEN: (429, "Stopped after too many failures"),
         ProblemKind.HALTED: (403, "Stopped by an operator"),
+        ProblemKind.HALT_CONFLICT: (409, "It is stopped already, or not any more"),
         ProblemKind.LEDGER_UNAVAILABLE: (503, "The ledger cannot record"),
         ProblemKind.VAULT_UNAVAILABLE: (503, "The vault cannot serve"),
         ProblemKind.CREDENTIAL_REFUSED: (424, "The credential cannot be used for this"),
@@ -130,6 +132,7 @@ def problem_response(
     """Return a problem as an HTTP answer, with ``Retry-After`` and ``WWW-Authenticate`` where they belong."""
     status = status_of(problem)
     extra = dict(headers or {})
+    extra |= headers_of(problem)
     if problem.retry_after_seconds > 0:
         extra["Retry-After"] = str(problem.retry_after_seconds)
     if status == TABLE[ProblemKind.UNAUTHENTICATED][0]:

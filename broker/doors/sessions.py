@@ -79,6 +79,7 @@ async def whoami(principal: Principal) -> PrincipalView:
     responses=problems(
         ProblemKind.NOT_FOUND,
         ProblemKind.INVALID_PARAMS,
+        ProblemKind.HALTED,
         ProblemKind.REQUEST_TOO_LARGE,
         ProblemKind.UNSUPPORTED_MEDIA_TYPE,
         ProblemKind.LEDGER_UNAVAILABLE,
@@ -109,6 +110,7 @@ async def start_session(
     responses=problems(
         ProblemKind.INVALID_PARAMS,
         ProblemKind.SCOPE_TOO_WIDE,
+        ProblemKind.HALTED,
         ProblemKind.TOO_BUSY,
         ProblemKind.REQUEST_TOO_LARGE,
         ProblemKind.UNSUPPORTED_MEDIA_TYPE,

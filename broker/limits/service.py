@@ -127,19 +127,24 @@ class Limits:
         refused = self._halts.refusal(session, plan.connection) or self._breakers.refusal(session, plan, asked.digest)
         if refused is not None:
             return refused
+        turn = await self._throttle.turn(session, plan)
+        if isinstance(turn, Problem):
+            return turn
         places = ExitStack()
         with places:
-            for held in (await self._throttle.turn(session, plan), self._places.reserve(session.family_id)):
-                if isinstance(held, Problem):
-                    return held
-                places.enter_context(held)
+            places.enter_context(turn)
+            # It may have waited for its turn, and been stopped meanwhile.
+            place = self._halts.refusal(session, plan.connection) or self._places.reserve(session.family_id)
+            if isinstance(place, Problem):
+                return place
+            places.enter_context(place)
             if gated:
                 return Passage(asked, places=places.pop_all())
             grant = Grant.of(asked.approval) if asked.approval else None
             drawn = await self._budgets.draw(session, plan, grant)
             if isinstance(drawn, Problem):
                 return drawn
-            return Passage(asked, drawn.steps, drawn.hold, drawn.told, places.pop_all())
+            return Passage(asked, drawn.steps, drawn.hold, {**turn.told, **drawn.told}, places.pop_all())
         raise AssertionError("unreachable")  # the context lets every error through
 
     async def exceeded(self, passage: Passage, key: str) -> Passage | Problem | Shortfall:
@@ -153,13 +158,14 @@ class Limits:
             A passage that reserves what is left; a problem; or what people may be asked for.
         """
         asked = passage.asked
-        answer = await self._budgets.short(asked.session, asked.plan, passage.hold, key)
+        answered = asked.approval is not None
+        answer = await self._budgets.short(asked.session, asked.plan, passage.hold, key, answered=answered)
         if isinstance(answer, Problem):
             return answer
         if isinstance(answer, Grant):
             asking = self._budgets.asking(asked.session, asked.plan, answer)
             return Shortfall(asking.decision, answer, asking.summary)
-        return Passage(asked, answer.steps, answer.hold, answer.told, passage.places)
+        return Passage(asked, answer.steps, answer.hold, {**passage.told, **answer.told}, passage.places)
 
     def feed(self, passage: Passage, problem: Problem | None, usage: Usage | None) -> tuple[Step, ...]:
         """Learn from what became of an intent.

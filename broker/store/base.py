@@ -13,8 +13,9 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from broker.clock import Clock, fresh_id
-from broker.ids import ApprovalId, IntentId, SessionId, TokenHash
-from broker.model import Approval, ApprovalState, IntentRecord, IntentState, JsonObject, Session
+from broker.ids import ApprovalId, HaltId, IntentId, SessionId, TokenHash
+from broker.model import Approval, ApprovalState, Halt, HaltScope, IntentRecord, IntentState, JsonObject, Session
+from broker.usage import Spent, UsageFilter
 
 Row = Mapping[str, Any]
 
@@ -237,6 +238,27 @@ class Minted:
     living: int
 
 
+@dataclass(frozen=True, slots=True)
+class BudgetRow:
+    """What was counted against one budget in one period.
+
+    Args:
+        key: Which budget and period, see `broker.limits.drawing`.
+        used: What settled calls came to.
+        reserved: What calls under way hold.
+        extra: What people granted beyond the cap, which is configuration.
+        alerted: Highest threshold people were told of, in percent of the cap; 0 for none.
+        ends_at_ns: When its period is over; 0 for never.
+    """
+
+    key: str
+    used: int = 0
+    reserved: int = 0
+    extra: int = 0
+    alerted: int = 0
+    ends_at_ns: int = 0
+
+
 class Reader(Protocol):
     """Reads of the database; every method may raise StoreUnavailableError."""
 
@@ -261,6 +283,12 @@ class Reader(Protocol):
     async def rule_uses(self, keys: Collection[str]) -> dict[str, int]:
         """How often rules were used, by key; one that never was is not in it."""
 
+    async def budgets(self, keys: Collection[str]) -> dict[str, BudgetRow]:
+        """What was counted against budgets, by key; one that nothing was ever drawn on is not in it."""
+
+    async def running_budgets(self, now_ns: int, after_key: str = "", limit: int = 1_000) -> list[BudgetRow]:
+        """Budgets whose period is not over, in order of their keys, from behind ``after_key``."""
+
     async def intent(self, intent_id: IntentId) -> IntentRecord | None:
         """Return an intent."""
 
@@ -283,8 +311,25 @@ class Reader(Protocol):
     async def overdue_approvals(self, now_ns: int, limit: int = 100) -> list[Approval]:
         """PENDING or APPROVED approvals whose time is over, without their previews."""
 
+    async def halts(self, *, active: bool = False, limit: int = 1_000) -> list[Halt]:
+        """Halts, newest first; only those that were not lifted, when ``active``."""
+
+    async def halt(self, halt_id: HaltId) -> Halt | None:
+        """Return a halt."""
+
+    async def living_sessions(self, scope: HaltScope, name: str, now_ns: int, limit: int = 500) -> list[Session]:
+        """Sessions of an agent, a project or all that are neither killed nor over, those above before those below."""
+
+    async def open_approvals(
+        self, scope: HaltScope, name: str, *, after_id: str = "", limit: int = 500
+    ) -> list[Approval]:
+        """PENDING or APPROVED approvals of a scope behind ``after_id``, by id, without their previews."""
+
     async def events(self, wanted: EventFilter) -> list[StoredEvent]:
         """Return events."""
+
+    async def usage(self, wanted: UsageFilter) -> list[tuple[tuple[object, ...], Spent]]:
+        """Sums of what calls came to, each with the values it is split by."""
 
     async def newest_configuration(self) -> dict[str, bytes] | None:
         """Files of the configuration that was accepted last; None before the first."""

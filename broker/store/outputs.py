@@ -2,7 +2,8 @@
 
 They are no part of the ledger. On SQLite they live in a file of their own that may lose its last moments in a power
 cut (`Synchronous.NORMAL`); on PostgreSQL they are a table next to the others. The table of the SQLite file is made
-here, without migrations: a change of its columns gets a new file name, as nothing in it outlives its hour.
+here, without migrations: a change of its columns gets a new file name, as nothing in it outlives its hour. The prompts
+and answers that are kept (`broker.store.contents`) stand in the same file, sealed; their table never changes.
 """
 
 from __future__ import annotations

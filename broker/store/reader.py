@@ -11,23 +11,28 @@ from typing import Any, Final, TypeVar
 import orjson
 from sqlalchemy import Connection, Row, Select, and_, bindparam, literal, select
 
-from broker.ids import ApprovalId, IntentId, SessionId, TokenHash
-from broker.model import Approval, ApprovalState, IntentRecord, IntentState, Session
-from broker.store.base import EventFilter, Minted, StoredEvent
+from broker.ids import ApprovalId, HaltId, IntentId, SessionId, TokenHash
+from broker.model import Approval, ApprovalState, Halt, HaltScope, IntentRecord, IntentState, Session
+from broker.store.base import BudgetRow, EventFilter, Minted, StoredEvent
 from broker.store.database import Database
 from broker.store.families import KILLED, LIVING_BELOW, UNKILLED_FAMILY, session_where
+from broker.store.halts import ACTIVE, HALTS, halt_of, living_in, open_in
 from broker.store.rows import approval_of, intent_of, session_of
+from broker.store.spending import sums_of
 from broker.store.statements import is_storable
 from broker.store.tables import (
     approvals,
+    budgets,
     configurations,
     events,
+    halts,
     instances,
     intents,
     operator_tokens,
     rule_uses,
     sessions,
 )
+from broker.usage import Spent, UsageFilter
 
 T = TypeVar("T")
 
@@ -40,6 +45,11 @@ _SESSION_BY_TOKEN: Final = session_where(sessions.c.token_hash == bindparam("tok
 _SESSION: Final = session_where(sessions.c.id == bindparam("id"))
 _OPERATOR: Final = select(operator_tokens.c.operator).where(
     operator_tokens.c.token_hash == bindparam("token_hash"), operator_tokens.c.expires_at_ns > bindparam("now_ns")
+)
+_RUNNING: Final = (
+    select(budgets)
+    .where(budgets.c.ends_at_ns > bindparam("now_ns"), budgets.c.key > bindparam("after_key"))
+    .order_by(budgets.c.key)
 )
 _INTENT: Final = select(intents).where(intents.c.id == bindparam("id"))
 _INTENT_BY_KEY: Final = select(intents).where(
@@ -54,6 +64,7 @@ _OVERDUE: Final = _APPROVALS.where(
     approvals.c.state.in_((ApprovalState.PENDING.value, ApprovalState.APPROVED.value)),
     approvals.c.expires_at_ns <= bindparam("now_ns"),
 ).order_by(approvals.c.expires_at_ns)
+_HALT: Final = select(halts).where(halts.c.id == bindparam("id"))
 _CONFIGURATION: Final = select(configurations.c.files).order_by(configurations.c.id.desc()).limit(1)
 _LIVE: Final = select(instances.c.id).where(instances.c.beat_at_ns >= bindparam("since_ns"))
 
@@ -98,6 +109,16 @@ class SqlReader:
         wanted = select(rule_uses).where(rule_uses.c.key.in_(list(keys)))
         return dict(await self._all(wanted, lambda row: (str(row.key), int(row.uses))))
 
+    async def budgets(self, keys: Collection[str]) -> dict[str, BudgetRow]:
+        """Return what was counted against budgets, by key; one that nothing was ever drawn on is not in it."""
+        wanted = [key for key in keys if is_storable(key)]
+        rows = await self._all(select(budgets).where(budgets.c.key.in_(wanted)), _budget)
+        return {row.key: row for row in rows}
+
+    async def running_budgets(self, now_ns: int, after_key: str = "", limit: int = 1_000) -> list[BudgetRow]:
+        """Return budgets whose period is not over, in order of their keys, from behind ``after_key``."""
+        return await self._all(_limited(_RUNNING, limit), _budget, now_ns=now_ns, after_key=after_key)
+
     async def intent(self, intent_id: IntentId) -> IntentRecord | None:
         """Return an intent."""
         return await self._one(_INTENT, intent_of, id=intent_id)
@@ -139,11 +160,38 @@ class SqlReader:
         """Return PENDING or APPROVED approvals whose time is over, most overdue first, without their previews."""
         return await self._all(_limited(_OVERDUE, limit), approval_of, now_ns=now_ns)
 
+    async def halts(self, *, active: bool = False, limit: int = 1_000) -> list[Halt]:
+        """Return halts, newest first; only those that were not lifted, when ``active``."""
+        return await self._all(_limited(ACTIVE if active else HALTS, limit), halt_of)
+
+    async def halt(self, halt_id: HaltId) -> Halt | None:
+        """Return a halt."""
+        return await self._one(_HALT, halt_of, id=halt_id)
+
+    async def living_sessions(self, scope: HaltScope, name: str, now_ns: int, limit: int = 500) -> list[Session]:
+        """Return sessions of a scope that are neither killed nor over, those above before those below."""
+        if not is_storable(name):
+            return []
+        return await self._all(_limited(living_in(scope, name, now_ns), limit), session_of)
+
+    async def open_approvals(
+        self, scope: HaltScope, name: str, *, after_id: str = "", limit: int = 500
+    ) -> list[Approval]:
+        """Return PENDING or APPROVED approvals of a scope behind ``after_id``, by id, without their previews."""
+        if not is_storable(name):
+            return []
+        wanted = open_in(_APPROVALS.where(approvals.c.id > after_id), scope, name)
+        return await self._all(_limited(wanted, limit), approval_of)
+
     async def events(self, wanted: EventFilter) -> list[StoredEvent]:
         """Return ledger records as stored."""
         if not _storable(getattr(wanted, name) for name in _EVENT_TEXTS):
             return []
         return await self._all(_filtered(wanted), _stored)
+
+    async def usage(self, wanted: UsageFilter) -> list[tuple[tuple[object, ...], Spent]]:
+        """Return sums of what calls came to, each with the values it is split by."""
+        return await self._database.read(lambda connection: sums_of(connection, wanted))
 
     async def newest_configuration(self) -> dict[str, bytes] | None:
         """Files of the configuration that was accepted last; None before the first."""
@@ -181,6 +229,10 @@ def _filtered(wanted: EventFilter) -> Select[Any]:
     order = column.seq.desc() if wanted.newest_first else column.seq
     found = select(column.seq, column.body, column.leaf).where(and_(True, *equal, *bounds))  # noqa: FBT003 - SQL
     return _limited(found.order_by(order), wanted.limit)
+
+
+def _budget(row: Row[Any]) -> BudgetRow:
+    return BudgetRow(row.key, row.used, row.reserved, row.extra, row.alerted, row.ends_at_ns)
 
 
 def _stored(row: Row[Any]) -> StoredEvent:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect
 
 from broker.store.database import Database, Kind, wrapped
 
-REVISION: Final = "0004"
+REVISION: Final = "0006"
 """Newest revision in ``migrations/versions``; a database that has it is left alone, without loading Alembic."""
 
 _MIGRATION_LOCK: Final = 0x6F7374696172

@@ -234,6 +234,7 @@ halts: Final = Table(
     _text("started_by"),
     _int("started_at_ns"),
     _int("ends_at_ns"),
+    _int("reported_at_ns"),
     _text("lifted_by"),
     _text("lift_reason"),
     _int("lifted_at_ns"),
@@ -273,6 +274,83 @@ instances: Final = Table(
     _int("beat_at_ns"),
 )
 
+# Every alert, by `broker.alerts`. `key` is a digest of what may be told once only; `routed` is 1 once it is known whom
+# to tell.
+alerts: Final = Table(
+    "alerts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("key"),
+    _text("kind"),
+    _text("subject"),
+    _text("severity"),
+    _text("title"),
+    _text("todo"),
+    _text("agent"),
+    _text("project"),
+    _text("session_id"),
+    _text("facts"),
+    _int("at_ns"),
+    _int("count"),
+    _int("routed"),
+    Index("alerts_key", "key", unique=True),
+    Index("alerts_at", "at_ns"),
+    Index("alerts_kind", "kind", "at_ns"),
+    Index("alerts_unrouted", "at_ns", sqlite_where=text("routed = 0"), postgresql_where=text("routed = 0")),
+)
+
+# An alert on its way to a channel. `more` is above 0 for one that tells of so many others instead.
+alert_deliveries: Final = Table(
+    "alert_deliveries",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("alert_id"),
+    _text("channel"),
+    _text("agent"),
+    _text("state"),
+    _text("error"),
+    _int("attempts"),
+    _int("tries"),
+    _int("more"),
+    _int("created_at_ns"),
+    _int("next_at_ns"),
+    _int("updated_at_ns"),
+    Index("alert_deliveries_alert", "alert_id"),
+    Index("alert_deliveries_channel", "channel", "created_at_ns"),
+    Index("alert_deliveries_state", "state", "next_at_ns"),
+)
+
+# How often each agent asked, by the hour; what its usual volume is known from.
+activity_hours: Final = Table(
+    "activity_hours",
+    metadata,
+    Column("agent", Text, primary_key=True),
+    Column("hour_ns", BigInteger, primary_key=True, autoincrement=False),
+    _int("calls"),
+    Index("activity_hours_hour", "hour_ns"),
+)
+
+# What each agent ever touched, cut to buckets, repositories, models; and when it first did.
+touched_resources: Final = Table(
+    "touched_resources",
+    metadata,
+    Column("agent", Text, primary_key=True),
+    Column("resource", Text, primary_key=True),
+    _int("at_ns"),
+)
+
+# One row, id 1: up to which event alerts were looked for, by whom until when, and what their detectors remember.
+alert_cursor: Final = Table(
+    "alert_cursor",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    _int("seq"),
+    _int("version"),
+    _text("owner"),
+    _int("until_ns"),
+    _text("state"),
+)
+
 # On SQLite these live in a file of their own, so that bulk bytes do not slow the ledger's commits.
 output_metadata = MetaData()
 
@@ -284,4 +362,16 @@ outputs: Final = Table(
     _int("at_ns"),
     _blob("chunk"),
     Index("outputs_at", "at_ns"),
+)
+
+# Prompts and answers of models that a project wants kept, in pieces the vault enclosed (`broker.contents`).
+contents: Final = Table(
+    "contents",
+    output_metadata,
+    Column("intent_id", Text, primary_key=True),
+    Column("part", Text, primary_key=True),
+    Column("idx", BigInteger, primary_key=True, autoincrement=False),
+    _int("expires_at_ns"),
+    _blob("sealed"),
+    Index("contents_expires", "expires_at_ns"),
 )

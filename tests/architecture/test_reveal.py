@@ -23,6 +23,8 @@ MAY_REVEAL = {
     "connectors/aws/wire.py": "sends the session token of a temporary credential; the key stays in the vault",
     "connectors/aws/wire_in/sigv4.py": "checks a signature made with an agent's own key, which opens nothing upstream",
     "connectors/github/sending.py": "sends the lent header with a request",
+    "connectors/llm/bedrock/signing.py": "sends the session token of a temporary credential, not the key",
+    "connectors/llm/keys.py": "sends a provider's key with a request, in the header that provider wants",
     "connectors/git/connector.py": "hands the lent header to git, outside argv and environment",
 }
 """Files that may call `reveal`, and what for; add one only after thinking about every copy it makes."""

@@ -1,4 +1,4 @@
-"""``python3 deploy/bootstrap.py bench [NAME ...]``: measure, print a table, write ``bench-results.json``."""
+"""``python3 deploy/bootstrap.py bench [--rivals] [NAME ...]``: measure, print a table, write ``bench-results.json``."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import aws_door, aws_large, aws_plans, aws_resolve, aws_roundtrip, git, ledger, policy
+from tests.bench import aws_door, aws_large, aws_plans, aws_resolve, aws_roundtrip, git, ledger, llm, policy
+from tests.bench.timing import Result
 
 _SUITES = {
     "policy": policy.measure,
@@ -23,20 +26,29 @@ _SUITES = {
     "aws_resolve": aws_resolve.measure,
     "aws_roundtrip": aws_roundtrip.measure,
     "git": git.measure,
+    "llm": llm.measure,
 }
+_RIVALS = "--rivals"
 _RESULTS = Path("bench-results.json")
 
 
 def main(names: list[str]) -> int:
-    """Run the named suites, all when none is named; a missed goal is shown and is no error."""
+    """Run the named suites, all when none is named; a missed goal is shown and is no error.
+
+    ``--rivals`` lets them install what they are compared with where that is large.
+    """
+    suites: dict[str, Callable[[], list[Result]]] = dict(_SUITES)
+    if _RIVALS in names:
+        names = [name for name in names if name != _RIVALS]
+        suites["llm"] = partial(llm.measure, rivals=True)
     unknown = [name for name in names if name not in _SUITES]
     if unknown:
         sys.stderr.write(f"no benchmark `{unknown[0]}`; there are: {', '.join(_SUITES)}\n")
         return 2
-    results = []
+    results: list[Result] = []
     for name in names or list(_SUITES):
         sys.stderr.write(f"measuring {name} …\n")
-        results += _SUITES[name]()
+        results += suites[name]()
     table = Table("what", "figure", "unit", "goal", "met")
     for each in results:
         met = "" if each.met is None else "yes" if each.met else "NO"

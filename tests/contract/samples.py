@@ -100,6 +100,12 @@ def _document(text: str) -> str:
 _GONE = {"ref": "refs/heads/feature/x", "old": "a" * 40, "new": "0" * 40}
 """The deletion of a branch: a push without a pack."""
 
+LLM_UPSTREAMS = [
+    {"name": "first", "speaks": "anthropic", "url": "http://127.0.0.1:1"},
+    {"name": "second", "speaks": "anthropic", "url": "http://127.0.0.1:2", "credential": "test/other"},
+]
+"""Two of one kind: every plan has a fallback."""
+
 SAMPLES = {
     "aws": Sample(
         {"account": "123456789012", "regions": ["eu-central-1"]},
@@ -144,5 +150,12 @@ SAMPLES = {
                 }
             }
         },
+    ),
+    "llm": Sample(
+        {"upstreams": LLM_UPSTREAMS},
+        CredentialKind.BEARER,
+        f"Bearer {CANARY}",
+        direct=True,
+        posted=frozenset({"llm:InvokeModel", "llm:CountTokens"}),
     ),
 }

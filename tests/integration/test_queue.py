@@ -171,7 +171,7 @@ async def test_sending_from_an_event_loop_sends_the_same(queue: Queue, redis: Re
     [("os.system", 1), (INTENT + "\n", 1), (INTENT.upper(), 1), (INTENT, -1), (INTENT, True), (INTENT, 2**53)],
 )
 def test_what_is_no_intent_id_and_fence_is_not_sent(queue: Queue, intent: str, fence: int) -> None:
-    with pytest.raises(ValueError, match="needs an intent id and a fence"):
+    with pytest.raises(ValueError, match="needs an id and a number"):
         queue.enqueue(IntentId(intent), fence)
 
 

@@ -15,7 +15,7 @@ def test_a_write_that_hangs_in_the_api_is_cut_and_its_outcome_is_unknown(house: 
     assert house.kill() == 204
     status, said = hanging.answer()
     assert (status, said["type"], said["state"]) == (504, "urn:ostiary:problem:outcome-unknown", "unknown")
-    assert said["reason"] == "the session was killed"
+    assert said["reason"] == "an operator stopped it"
     assert house.state_of(said["intent"]) == "intent.unknown"
     assert house.upstream.effects["/bkt/free/api"] == 1
 

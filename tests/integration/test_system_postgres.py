@@ -109,7 +109,7 @@ def test_a_session_killed_at_one_api_is_refused_and_cut_at_another(scene: Scene)
         assert house.kill() == 204
         eventually(lambda: call(second, "POST", "/v1/intents", token, intent)[0] == 401)
         status, said = hanging.answer()
-    assert (status, said["state"], said["reason"]) == (504, "unknown", "the session was killed")
+    assert (status, said["state"], said["reason"]) == (504, "unknown", "an operator stopped it")
     assert house.upstream.effects["/bkt/free/hangs"] == 1
 
 

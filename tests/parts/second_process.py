@@ -9,10 +9,12 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from broker.alerts.book import Book
 from broker.assembly import Foundation, assemble
 from broker.config.loader import load_configuration
 from broker.config.model import Configuration
 from broker.ledger.log import Ledger
+from broker.limits.breaker_store import SqlBreakers
 from broker.store.database import open_database
 from broker.store.reader import SqlReader
 from connectors.base import Connector
@@ -64,9 +66,10 @@ class SecondProcess:
         self.built = assemble(
             Foundation(
                 settings=settings, clock=house.clock, instance_id=name, connectors=connectors, load=load,
-                apply=lambda _fresh: None, reader=SqlReader(self._database), outputs=house.outputs, ledger=self.ledger,
-                leases=vault, scrubber=vault, keeper=vault, keys=vault, minted=vault, vault=vault,
-                transport=FakeTransport(), queue=house.queue,
+                apply=lambda _fresh: None, reader=SqlReader(self._database), outputs=house.outputs,
+                contents=house.contents, ledger=self.ledger, book=Book(self._database),
+                failing=SqlBreakers(self._database), leases=vault, scrubber=vault, keeper=vault, encloser=vault,
+                keys=vault, minted=vault, vault=vault, transport=FakeTransport(), queue=house.queue,
             ),
             load(),
         )  # fmt: skip

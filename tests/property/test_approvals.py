@@ -67,6 +67,7 @@ class ApprovalsMachine(RuleBasedStateMachine):
         self.stack = AsyncExitStack()
         self.effects: Counter[str] = Counter()
         self.parked: list[Outcome] = []
+        self.kills: list[asyncio.Future[bool]] = []
         self.states: dict[str, IntentState] = {}
         self.policy = "ask"
         self.end = "plain"
@@ -266,9 +267,10 @@ class ApprovalsMachine(RuleBasedStateMachine):
         if self.end == "fault after":
             raise ZeroDivisionError
         if self.end == "killed after":
-            for session in self.sessions:
-                await self.executor.built.sessions.kill(session.id, self.house.operator("olivia"))
-            await asyncio.sleep(0)
+            # Each in a task of its own, as in a request of its own: the call this runs in is what the kill cuts.
+            kill, operator = self.executor.built.sessions.kill, self.house.operator("olivia")
+            self.kills += [asyncio.ensure_future(kill(session.id, operator)) for session in self.sessions]
+            await asyncio.wait(self.kills)
             # The intent may be the house's own: its kill switch is another process's, found by polling.
         if self.end == "die after":
             await self.executor.die()
@@ -306,7 +308,14 @@ class ApprovalsMachine(RuleBasedStateMachine):
         return found
 
     def run(self, work: Any) -> Any:
-        return self.runner.run(work)
+        return self.runner.run(self.to_its_end(work))
+
+    async def to_its_end(self, work: Any) -> Any:
+        try:
+            return await work
+        finally:
+            kills, self.kills = self.kills, []
+            await asyncio.gather(*kills, return_exceptions=True)
 
 
 TestApprovals = pytest.mark.req("H1")(pytest.mark.req("H4")(ApprovalsMachine.TestCase))

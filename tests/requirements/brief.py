@@ -28,8 +28,7 @@ BRIEF = {
     "P1": Requirement("policy per agent in YAML, denied by default, enforced on every request"),
     "P2": Requirement(
         "push to feature branches but not main; read a prefix but no delete; staging free, production gated; "
-        "another project's resources denied",
-        partial="named models come with the llm connector",
+        "another project's resources denied, only named models"
     ),
     "P3": Requirement("guardrails that ship with it, for every agent"),
     "P4": Requirement(
@@ -41,7 +40,7 @@ BRIEF = {
     "A4": Requirement(
         "GitHub: pull requests, comments, reviews, merges, issues, workflows; unmodified gh and PyGithub"
     ),
-    "A5": Requirement("LLM gateway", deferred="the llm connector and its doors come later"),
+    "A5": Requirement("LLM gateway: unmodified SDKs and Claude Code, sealed keys, fail-over, Bedrock by model id"),
     "A6": Requirement("any SaaS API, declared in YAML or OpenAPI", deferred="the http connector comes later"),
     "A7": Requirement("MCP door", deferred="comes after the doors it shares its tools with"),
     "H1": Requirement(
@@ -59,24 +58,17 @@ BRIEF = {
     ),
     "H4": Requirement("queued work runs through RQ and survives any crash; unknown outcomes are said to be unknown"),
     "S1": Requirement("an identity per agent, a scoped session per run", partial="no CI identity by OIDC yet"),
-    "S2": Requirement(
-        "kill switch, effective within a second", partial="per session; per agent and for all comes later"
-    ),
-    "L1": Requirement("budgets of tokens, sessions and money", deferred="limits hold concurrency only so far"),
-    "L2": Requirement("rate limits and a circuit breaker", deferred="comes with the budgets"),
-    "L3": Requirement("alerts", deferred="comes with the channels"),
-    "E1": Requirement(
-        "a ledger of everything: immutable, tamper-evident, queryable", partial="cost is not measured yet"
-    ),
+    "S2": Requirement("kill switch: agent, session, project, connector, everything; effective within a second"),
+    "L1": Requirement("budgets of tokens, sessions and money, with thresholds and what follows when one is spent"),
+    "L2": Requirement("rate limits and a circuit breaker"),
+    "L3": Requirement("alerts"),
+    "E1": Requirement("a ledger of everything: immutable, tamper-evident, queryable"),
     "E2": Requirement("session replay: the whole story of a session in order"),
     "E3": Requirement(
         "retention, export for SIEMs, evidence reports",
         partial="`audit export` writes NDJSON that verifies offline; no retention, no SIEM formats, no reports yet",
     ),
-    "E4": Requirement(
-        "policy drill with a dated report",
-        partial="the check near the token limit says `not configured`: budgets and their alerts come with the gateway",
-    ),
+    "E4": Requirement("policy drill with a dated report"),
     "V1": Requirement("vault: sealed credentials, versions, central rotation"),
     "V2": Requirement("results are scanned so that no secret comes back"),
     "O1": Requirement(

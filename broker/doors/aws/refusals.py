@@ -112,6 +112,7 @@ _CAUSES: Final[Mapping[ProblemKind, Cause]] = MappingProxyType(
         ProblemKind.UPSTREAM_UNREACHABLE: Cause.AWAY,
         ProblemKind.OUTCOME_UNKNOWN: Cause.MAYBE_DONE,
         ProblemKind.APPROVAL_CONFLICT: Cause.CONFLICT,
+        ProblemKind.HALT_CONFLICT: Cause.CONFLICT,
         ProblemKind.APPROVAL_EXPIRED: Cause.DENIED,
         ProblemKind.APPROVAL_REJECTED: Cause.DENIED,
         ProblemKind.CANCELLED: Cause.DENIED,

@@ -64,6 +64,7 @@ _STATUSES: Final[Mapping[ProblemKind, int]] = MappingProxyType(
         ProblemKind.UPSTREAM_UNREACHABLE: 503,
         ProblemKind.OUTCOME_UNKNOWN: 422,
         ProblemKind.APPROVAL_CONFLICT: 422,
+        ProblemKind.HALT_CONFLICT: 422,
         ProblemKind.APPROVAL_EXPIRED: 403,
         ProblemKind.APPROVAL_REJECTED: 403,
         ProblemKind.CANCELLED: 403,

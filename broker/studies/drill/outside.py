@@ -64,7 +64,13 @@ class Outside:
         return _Closed(SealedError(_REFUSED))
 
     def request(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | AsyncIterator[bytes] = b""
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | AsyncIterator[bytes] = b"",
+        patience_seconds: float = 0.0,  # noqa: ARG002 - nothing is waited for
     ) -> AbstractAsyncContextManager[UpstreamResponse]:
         """Refuse to send; see `connectors.base.Transport`."""
         size = f"{len(body)} bytes" if isinstance(body, bytes) else "a stream"
@@ -90,6 +96,14 @@ class Outside:
         """Take nothing back: nothing was minted, and to end a session is no try to act; see `broker.ports.Minted`."""
         return Revoked(0, 0)
 
+    async def enclose(self, name: str, part: str, index: int, plain: bytes) -> bytes:  # noqa: ARG002 - refuses
+        """Refuse: nothing is kept."""
+        raise SealedError(_REFUSED)
+
+    async def disclose(self, name: str, part: str, index: int, sealed: bytes) -> bytes:  # noqa: ARG002 - refuses
+        """Refuse: nothing was kept."""
+        raise SealedError(_REFUSED)
+
     async def derive(self, label: str, subject: str) -> SecretValue:
         """Refuse to derive; see `broker.ports.Deriver`."""
         self.tried.append(f"derive {label} for {subject}")
@@ -102,6 +116,11 @@ class Outside:
     async def send(self, intent_id: IntentId, fence: int) -> bool:
         """Note that approved work was to be done; see `broker.ports.WorkQueue`."""
         self.tried.append(f"queue {intent_id} at fence {fence}")
+        return False
+
+    async def post(self, delivery_id: str, attempt: int) -> bool:
+        """Note that an alert was to be delivered; see `broker.ports.WorkQueue`."""
+        self.tried.append(f"queue {delivery_id} at try {attempt}")
         return False
 
     async def alive(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from broker.alerts.book import Book
 from broker.assembly import Assembly, Foundation, assemble
 from broker.clock import Clock, fresh_id
 from broker.config.model import Configuration
@@ -16,10 +17,12 @@ from broker.errors import BrokerError
 from broker.ledger.log import Ledger
 from broker.ledger.sources import DatabaseSource
 from broker.ledger.verify import Report, verify
+from broker.limits.breaker_store import SqlBreakers
 from broker.model import Operator, Role, Session
 from broker.outcome import Problem
 from broker.settings import Settings
 from broker.store.base import Reader
+from broker.store.contents import SqlContents
 from broker.store.database import open_database
 from broker.store.outputs import SqlOutputs, open_outputs
 from broker.store.reader import SqlReader
@@ -96,10 +99,14 @@ async def open_scratch(
             apply=lambda _fresh: None,
             reader=reader,
             outputs=SqlOutputs(outputs, clock),
+            contents=SqlContents(outputs),
             ledger=ledger,
+            book=Book(database),
+            failing=SqlBreakers(database),
             leases=outside,
             scrubber=outside,
             keeper=outside,
+            encloser=outside,
             keys=outside,
             minted=outside,
             vault=outside,

@@ -42,6 +42,13 @@ _WRITTEN_OUT: Final = re.compile(rb"\\[nrt]|%[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}", 
 """What ends with a letter or digit and is a break all the same, where text is written in text."""
 _WRITTEN_BYTES: Final = 6
 
+_BLOCKS: Final = frozenset(("private-key", "putty-private-key"))
+"""Rules that know the first line of a key, after which the key comes."""
+_BLOCK_BYTES: Final = 32 << 10
+"""The largest key in such a form: RSA of 16384 bits has some 13 kB."""
+_BLOCK_END: Final = re.compile(rb"-----END [A-Z ]{1,40}-----|Private-MAC: [0-9a-f]{1,128}", re.ASCII)
+_BLOCK_RUN: Final = re.compile(rb"[\w+/=\s\\:,.@-]*+", re.ASCII)
+
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
@@ -86,6 +93,15 @@ class LeakRules:
                 break
         return found[:limit]
 
+    def spans(self, data: bytes) -> list[tuple[int, int]]:
+        """Return from where to where secrets stand in bytes, as offsets, for whoever masks them; they may overlap.
+
+        A key that stands in several lines is told to its end. Nothing is quiet here: of two rules that tell of the same
+        place both count.
+        """
+        hits = [*self._exact.hits(data, data), *self._folded.hits(data, data.lower())]
+        return sorted((start, _end_of(rule, data, stop)) for _, (start, stop), rule in hits)
+
     def _scan(self, path: str, batch: _Batch) -> list[Leak]:
         data = _encoded("\n".join(batch.texts))
         hits = [*self._exact.hits(data, data), *self._folded.hits(data, data.lower())]
@@ -93,7 +109,7 @@ class LeakRules:
             return []
         starts = batch.starts()
         told: dict[int, dict[str, bool]] = {}
-        for offset, rule in hits:
+        for offset, _, rule in hits:
             told.setdefault(batch.line_at(starts, offset), {})[rule.name] = rule.generic
         return [
             Leak(rule, path, line)
@@ -115,8 +131,8 @@ class _Keywords:
         self._rules = list(known.values())
         self._automaton = BytesAhoCorasick([keyword.encode() for keyword in known], implementation=Implementation.DFA)
 
-    def hits(self, data: bytes, searched: bytes) -> Iterator[tuple[int, Rule]]:
-        """Yield where rules match.
+    def hits(self, data: bytes, searched: bytes) -> Iterator[tuple[int, tuple[int, int], Rule]]:
+        """Yield where rules match: where the keyword begins, and from where to where the secret stands.
 
         Args:
             data: What rules are tried on.
@@ -126,7 +142,7 @@ class _Keywords:
             for rule, rest in self._rules[number]:
                 match = rest.match(data, end) if _stands(rule, data, start) else None
                 if match and _counts(rule, data[start:end], match):
-                    yield start, rule
+                    yield start, match.span("secret") if _is_named(match) else (start, match.end()), rule
 
 
 def _stands(rule: Rule, data: bytes, start: int) -> bool:
@@ -142,12 +158,26 @@ def _stands(rule: Rule, data: bytes, start: int) -> bool:
 
 def _counts(rule: Rule, keyword: bytes, match: re.Match[bytes]) -> bool:
     """Tell whether a match is a secret: irregular enough, of no documentation, and right by its own check."""
-    named = "secret" in match.re.groupindex
+    named = _is_named(match)
     measured = (match["secret"] if named else match.group()).decode("latin-1")
     secret = measured if named else keyword.decode() + measured
     if rule.min_entropy_bits and entropy_bits(measured) < rule.min_entropy_bits:
         return False
     return not is_placeholder(secret) and (rule.check is None or rule.check(secret))
+
+
+def _is_named(match: re.Match[bytes]) -> bool:
+    """Tell whether the rule says which part of a match is the secret."""
+    return "secret" in match.re.groupindex
+
+
+def _end_of(rule: Rule, data: bytes, stop: int) -> int:
+    """Return where a secret ends of which a match ends at ``stop``."""
+    if rule.name not in _BLOCKS:
+        return stop
+    most = min(len(data), stop + _BLOCK_BYTES)
+    found = _BLOCK_END.search(data, stop, most) or _BLOCK_RUN.match(data, stop, most)
+    return found.end() if found else stop
 
 
 def _batches(lines: Iterable[tuple[int, str]]) -> Iterator[_Batch]:

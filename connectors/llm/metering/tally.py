@@ -18,7 +18,9 @@ class Tally:
         cache_write_tokens: Written to the cache, for whatever time.
         cache_write_1h_tokens: Of these, for an hour.
         output_tokens: Written, reasoning included.
-        iterations_input_tokens, iterations_output_tokens: Of entries of Anthropic's ``iterations`` that are in no total.
+        iterations_input_tokens, iterations_output_tokens: Of Anthropic's ``iterations``, those that are in no total.
+        iterations_cache_read_tokens, iterations_cache_write_tokens: Of the same entries.
+        iterations_models: Other models these entries name: advisors.
         web_searches: Requests of the provider's web search.
         fast: ``speed: fast``.
         geo: ``inference_geo``, lower case; empty when none was said.
@@ -35,6 +37,9 @@ class Tally:
     output_tokens: int = 0
     iterations_input_tokens: int = 0
     iterations_output_tokens: int = 0
+    iterations_cache_read_tokens: int = 0
+    iterations_cache_write_tokens: int = 0
+    iterations_models: tuple[str, ...] = ()
     web_searches: int = 0
     fast: bool = False
     geo: str = ""

@@ -137,7 +137,7 @@ def test_a_kill_cancels_a_read_and_leaves_a_write_unknown() -> None:
     read = failure(TimeoutError(), READ, answered=True, killed=True)
     assert (read.state, read.problem and read.problem.kind) == (IntentState.CANCELLED, ProblemKind.CANCELLED)
     write = failure(TimeoutError(), PLAN, answered=False, killed=True)
-    assert (write.state, write.problem and write.problem.reason) == (UNKNOWN, "the session was killed")
+    assert (write.state, write.problem and write.problem.reason) == (UNKNOWN, "an operator stopped it")
 
 
 def test_an_upstreams_words_are_told_with_its_code_and_request() -> None:

@@ -41,7 +41,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Text, primary_key=True),
         sa.Column("active", sa.Text, nullable=True),
         *map(text, ("scope", "name", "kind", "reason", "started_by")),
-        *map(number, ("started_at_ns", "ends_at_ns")),
+        *map(number, ("started_at_ns", "ends_at_ns", "reported_at_ns")),
         *map(text, ("lifted_by", "lift_reason")),
         number("lifted_at_ns"),
     )

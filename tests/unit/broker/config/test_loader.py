@@ -112,7 +112,7 @@ def test_the_smallest_configuration_is_a_version(tmp_path: Path) -> None:
         ("description: Builds", "description: " + "x" * 501, 9, 18, "more than 500 characters", ""),
         ("[admin, approver]", "[admin, aprover]", 13, 26, "unknown role `aprover`", "did you mean `approver`?"),
         ("{roles: [admin, approver]}", "{}", 13, 10, "an operator has no `roles`", ""),
-        ("{kind: log}", "{kind: slack}", 21, 28, "unknown kind of channel `slack`", "known here: log"),
+        ("{kind: log}", "{kind: fax}", 21, 28, "unknown kind of channel `fax`", "known here: apprise, log, webhook"),
         ("{kind: log}", "", 21, 20, "a channel has no `kind`", ""),
         ('"slack:#deploys"', '"slack deploys"', 21, 3, "a name under `channels` does not fit", ""),
         ("connector: git", "connector: gti", 17, 16, "unknown connector `gti`", "did you mean `git`?"),

@@ -13,12 +13,14 @@ from broker.clock import NS_PER_SECOND
 from broker.errors import StoreUnavailableError
 from broker.ids import (
     ApprovalId,
+    HaltId,
     IntentId,
     SessionId,
     TokenHash,
 )
-from broker.model import Approval, ApprovalState, IntentRecord, IntentState, Operator, Session
-from broker.store.base import EventFilter, Minted, StoredEvent
+from broker.model import Approval, ApprovalState, Halt, HaltScope, IntentRecord, IntentState, Operator, Session
+from broker.store.base import BudgetRow, EventFilter, Minted, StoredEvent
+from broker.usage import Spent, UsageFilter
 from connectors.base import Connection, Operation
 from policies.model import ResourceType
 
@@ -89,6 +91,8 @@ class FakeReader:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.spent: list[tuple[tuple[object, ...], Spent]] = []
+        self.usage_asked = UsageFilter()
 
     def _check(self) -> None:
         if self._world.store_away:
@@ -115,6 +119,17 @@ class FakeReader:
 
     async def rule_uses(self, keys: Collection[str]) -> dict[str, int]:
         return {}
+
+    async def budgets(self, keys: Collection[str]) -> dict[str, BudgetRow]:
+        return {}
+
+    async def running_budgets(self, now_ns: int, after_key: str = "", limit: int = 1_000) -> list[BudgetRow]:
+        return []
+
+    async def usage(self, wanted: UsageFilter) -> list[tuple[tuple[object, ...], Spent]]:
+        self._check()
+        self.usage_asked = wanted
+        return self.spent
 
     async def intent(self, intent_id: IntentId) -> IntentRecord | None:
         return None
@@ -144,6 +159,22 @@ class FakeReader:
         ][:limit]
 
     async def overdue_approvals(self, now_ns: int, limit: int = 100) -> list[Approval]:
+        return []
+
+    async def halts(self, *, active: bool = False, limit: int = 1_000) -> list[Halt]:
+        self._check()
+        newest_first = list(self._world.halts.values())[::-1]
+        return [each for each in newest_first if each.active or not active][:limit]
+
+    async def halt(self, halt_id: HaltId) -> Halt | None:
+        return self._world.halts.get(halt_id)
+
+    async def living_sessions(self, scope: HaltScope, name: str, now_ns: int, limit: int = 500) -> list[Session]:
+        return []
+
+    async def open_approvals(
+        self, scope: HaltScope, name: str, *, after_id: str = "", limit: int = 500
+    ) -> list[Approval]:
         return []
 
     async def events(self, wanted: EventFilter) -> list[StoredEvent]:

@@ -1,4 +1,4 @@
-"""Sessions and approvals of the in-memory broker."""
+"""Sessions, approvals and the kill switch of the in-memory broker."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from broker.clock import NS_PER_SECOND
-from broker.ids import ApprovalId, IntentId, SessionId, hash_token, token_kind
-from broker.model import Approval, ApprovalState, IntentState, Operator, Session
+from broker.halting import Report, Stopped
+from broker.ids import ApprovalId, HaltId, IntentId, SessionId, hash_token, token_kind
+from broker.model import Approval, ApprovalState, Halt, HaltKind, HaltScope, IntentState, Operator, Session
 from broker.outcome import Problem, ProblemKind
 from policies.model import Assurance
 
@@ -135,3 +136,37 @@ class FakeApprovals:
         ended = IntentState.SUCCEEDED if approve else IntentState.REJECTED
         world.outcomes[found.intent_id] = (found.session_id, replace(outcome, state=ended, problem=problem))
         return decided
+
+
+class FakeHalting:
+    """Halts the names of the world's configuration; what is called ``slow`` is still being carried out."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def kill(
+        self, scope: HaltScope, name: str, *, operator: Operator, reason: str, force: bool = False
+    ) -> Stopped | Problem:
+        world = self._world
+        known = {*world.config.agents, *world.config.projects, *world.config.connections, "slow", "aws", ""}
+        if name not in known and not force:
+            return Problem(ProblemKind.NOT_FOUND, "no such name", fix="did you mean `reader`?")
+        if any(each.active and (each.scope, each.name) == (scope, name) for each in world.halts.values()):
+            return Problem(ProblemKind.HALT_CONFLICT, "it was stopped already")
+        now = world.clock.now_ns()
+        halt = Halt(HaltId(world.new_id("hlt")), scope, name, HaltKind.KILL, reason, operator.name, now)
+        world.halts[halt.id] = halt
+        report = Report(calls=1, sessions=["ses_a"] * 3, approvals=["apr_a"], queued=["int_a"], revoked=2)
+        return Stopped(halt, None if name == "slow" else report)
+
+    async def lift(self, halt_id: HaltId, *, operator: Operator, reason: str) -> Halt | Problem:
+        world = self._world
+        halt = world.halts.get(halt_id)
+        if halt is None:
+            return Problem(ProblemKind.NOT_FOUND, "there is no such halt")
+        if not halt.active:
+            return Problem(ProblemKind.HALT_CONFLICT, "it was lifted already")
+        now = world.clock.now_ns()
+        lifted = replace(halt, active=False, lifted_by=operator.name, lift_reason=reason, lifted_at_ns=now)
+        world.halts[halt_id] = lifted
+        return lifted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,14 @@ from broker.clock import NS_PER_SECOND
 from broker.config.loader import load_files
 from broker.config.model import Configuration
 from broker.decision_point import DecisionPoint, Explained, Question
-from broker.errors import LedgerUnavailableError
+from broker.errors import LedgerUnavailableError, StoreUnavailableError
 from broker.exchange import Exchange
 from broker.ids import (
     ID_ENTROPY_BYTES,
     TOKEN_ENTROPY_BYTES,
     ApprovalId,
     Digest,
+    HaltId,
     IdPrefix,
     IntentId,
     SessionId,
@@ -32,7 +33,10 @@ from broker.ids import (
     make_id,
     make_token,
 )
-from broker.model import Approval, ApprovalState, IntentDraft, IntentState, Operator, Role, Session
+from broker.limits.budgets import BudgetStatus
+from broker.limits.runs import Standing
+from broker.limits.treasury import Account
+from broker.model import Approval, ApprovalState, Halt, IntentDraft, IntentState, Operator, Role, Session
 from broker.outcome import Outcome, Problem, ProblemKind
 from broker.settings import Settings
 from connectors.base import Access, Connection, Operation, UploadStream
@@ -42,6 +46,10 @@ from policies.language.loader import load_policy, merge
 from policies.layers import LayeredPolicy, compile_layers
 from policies.model import Assurance, Layer, Requirement
 from tests.unit.broker.config.paper import CONNECTORS, MAIN, POLICY
+from tests.unit.broker.doors.alerting import FakeAlerts
+from tests.unit.broker.doors.breaking import FakeBreakers
+from tests.unit.broker.doors.budgeting import FakeTreasury
+from tests.unit.broker.doors.keeping import FakeContents
 from tests.unit.broker.doors.parts import (
     CANARY,
     FakeAgent,
@@ -52,7 +60,7 @@ from tests.unit.broker.doors.parts import (
     FakeProject,
     FakeReader,
 )
-from tests.unit.broker.doors.people import FakeApprovals, FakeSessions
+from tests.unit.broker.doors.people import FakeApprovals, FakeHalting, FakeSessions
 from vault.errors import VaultUnavailableError
 from vault.model import CredentialRef, SecretValue
 
@@ -66,6 +74,8 @@ class World:
     tokens: dict[TokenHash, Operator | str] = field(default_factory=dict)
     sessions_by_id: dict[SessionId, Session] = field(default_factory=dict)
     approvals_by_id: dict[ApprovalId, Approval] = field(default_factory=dict)
+    halts: dict[HaltId, Halt] = field(default_factory=dict)
+    standings: dict[str, Standing] = field(default_factory=dict)
     outcomes: dict[IntentId, tuple[str, Outcome]] = field(default_factory=dict)
     keys: dict[tuple[str, str], IntentId] = field(default_factory=dict)
     drafts: list[IntentDraft] = field(default_factory=list)
@@ -81,6 +91,10 @@ class World:
         default_factory=lambda: {"ostiary.yaml": MAIN.encode(), "policies/ci-runner.yaml": POLICY.encode()}
     )
     questions: list[tuple[Session, IntentDraft, dict[str, Any], int]] = field(default_factory=list)
+    unlisted: set[str] = field(default_factory=set)
+    budgets: list[BudgetStatus] = field(default_factory=list)
+    accounts: list[Account] = field(default_factory=list)
+    budget_looks: int = 0
     asked: int = 0
     looks: int = 0
     before_second_look: Callable[[], Awaitable[None]] | None = None
@@ -88,6 +102,11 @@ class World:
     def __post_init__(self) -> None:
         self.sessions = FakeSessions(self)
         self.approvals = FakeApprovals(self)
+        self.alerts = FakeAlerts(self)
+        self.halting = FakeHalting(self)
+        self.breakers = FakeBreakers(self)
+        self.treasury = FakeTreasury(self)
+        self.contents = FakeContents()
         self.reader = FakeReader(self)
         self.outputs = FakeOutputs()
         self.metrics = CollectorRegistry()
@@ -175,6 +194,15 @@ class World:
     def policy_of(self, session: Session) -> LayeredPolicy:
         loaded = load_policy(self.policy.encode(), file="policies/reader.yaml")
         return compile_layers(session.agent, (compile_policy(merge([loaded], session.agent, Layer.AGENT)),))
+
+    async def allowed(self, session: Session, action: str, resources: Sequence[str]) -> list[bool]:
+        return [f"{action} {each}" not in self.unlisted for each in resources]
+
+    async def budget_status(self, session: Session) -> Sequence[BudgetStatus]:
+        self.budget_looks += 1
+        if self.store_away:
+            raise StoreUnavailableError(CANARY)
+        return self.budgets
 
     async def explain(
         self, session: Session, draft: IntentDraft, *, facts: dict[str, Any], now_ns: int = 0

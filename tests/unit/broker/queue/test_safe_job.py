@@ -15,6 +15,7 @@ from rq.serializers import JSONSerializer
 
 from broker.ids import IntentId
 from broker.queue import (
+    DELIVER_ALERT,
     FAILURE_TTL_SECONDS,
     MAX_PAYLOAD_BYTES,
     RESULT_TTL_SECONDS,
@@ -26,17 +27,27 @@ from broker.queue import (
 )
 
 INTENT = IntentId("int_" + "0" * 26)
+DELIVERY = "dlv_" + "0" * 26
 HONEST: list[object] = [RUN_APPROVED, None, [INTENT, 1], {}]
+HONEST_ALERT: list[object] = [DELIVER_ALERT, None, [DELIVERY, 0], {}]
 NOWHERE = Redis(unix_socket_path="/nowhere")
 
 
 class WorkJob(SafeJob):
-    functions = {RUN_APPROVED: lambda *args: args, "os.system": print}  # noqa: RUF012 - a test's table
+    functions = {  # noqa: RUF012 - a test's table
+        RUN_APPROVED: lambda *args: args,
+        DELIVER_ALERT: lambda *args: ("alert", *args),
+        "os.system": print,
+    }
 
 
 def restored(payload: object, **fields: bytes) -> WorkJob:
+    return named(job_id(INTENT, 1), payload, **fields)
+
+
+def named(name: str, payload: object, **fields: bytes) -> WorkJob:
     data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-    job = WorkJob(job_id(INTENT, 1), connection=NOWHERE, serializer=JSONSerializer)
+    job = WorkJob(name, connection=NOWHERE, serializer=JSONSerializer)
     job.restore({b"data": zlib.compress(data), b"origin": b"ostiary", **{k.encode(): v for k, v in fields.items()}})
     return job
 
@@ -50,6 +61,32 @@ def test_an_honest_message_names_the_function_of_the_table() -> None:
     assert (job.result_ttl, job.failure_ttl) == (RESULT_TTL_SECONDS, FAILURE_TTL_SECONDS)
 
 
+@pytest.mark.req("L3")
+def test_an_honest_message_about_an_alert_names_the_other_function() -> None:
+    job = named(job_id(DELIVERY, 0), HONEST_ALERT)
+    assert job.func(*job.args) == ("alert", DELIVERY, 0)
+
+
+@pytest.mark.parametrize(
+    ("payload", "name"),
+    [
+        ([DELIVER_ALERT, None, [INTENT, 1], {}], job_id(INTENT, 1)),
+        ([RUN_APPROVED, None, [DELIVERY, 0], {}], job_id(DELIVERY, 0)),
+        ([DELIVER_ALERT, None, ["alt_" + "0" * 26, 0], {}], job_id("alt_" + "0" * 26, 0)),
+        ([DELIVER_ALERT, None, [DELIVERY, 1], {}], job_id(DELIVERY, 0)),
+        ([DELIVER_ALERT, None, [DELIVERY, 0], {}], job_id(INTENT, 1)),
+        ([DELIVER_ALERT, None, [DELIVERY + "\n", 0], {}], job_id(DELIVERY, 0)),
+        ([DELIVER_ALERT, None, [DELIVERY, -1], {}], job_id(DELIVERY, -1)),
+        ([DELIVER_ALERT, None, [DELIVERY, False], {}], f"{DELIVERY}-False"),
+        ([DELIVER_ALERT, None, [DELIVERY, 0], {"settings": 1}], job_id(DELIVERY, 0)),
+        ([DELIVER_ALERT, None, [DELIVERY, 0, "http://evil.example"], {}], job_id(DELIVERY, 0)),
+    ],
+)
+def test_each_function_takes_its_own_ids_and_nothing_else(payload: object, name: str) -> None:
+    with pytest.raises(JobRefusedError):
+        _ = named(name, payload).func
+
+
 def test_a_process_without_a_table_runs_nothing() -> None:
     job = SafeJob(job_id(INTENT, 1), connection=NOWHERE, serializer=JSONSerializer)
     job.restore({"data": json.dumps(HONEST).encode(), "origin": b"ostiary"})
@@ -60,7 +97,7 @@ def test_a_process_without_a_table_runs_nothing() -> None:
 @pytest.mark.parametrize(
     ("payload", "why"),
     [
-        (["os.system", None, ["true"], {}], "the payload is not an intent id and a fence"),
+        (["os.system", None, ["true"], {}], "the payload is not an id and a number"),
         (["os.system", None, [INTENT, 1], {}], "the function is not on the list"),
         (["broker.worker.main", None, [INTENT, 1], {}], "the function is not on the list"),
         ([RUN_APPROVED, "instance", [INTENT, 1], {}], "the payload is not"),
@@ -117,7 +154,11 @@ def test_a_decompression_bomb_is_not_inflated() -> None:
 
 @given(
     payload=st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from([RUN_APPROVED, INTENT]),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.text()
+        | st.sampled_from([RUN_APPROVED, DELIVER_ALERT, INTENT, DELIVERY]),
         lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=2),
     )
 )

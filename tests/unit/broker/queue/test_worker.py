@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 from broker.ids import IntentId
 from broker.queue import QUEUE_NAME, RUN_APPROVED, JobRefusedError, Queue, SafeJob, connect, job_id
 from broker.settings import Settings
-from broker.worker import SafeWorker, run_approved, work_forever
+from broker.worker import SafeWorker, deliver_alert, run_approved, work_forever
 from tests.parts.valkey import private_valkey
 
 INTENT = IntentId("int_" + "0" * 26)
@@ -55,6 +55,21 @@ def test_a_run_that_breaks_returns_nothing_and_tells_the_type_only(tmp_path: Pat
     assert [log["event"] for log in logs] == ["work.broken"]
     assert logs[0]["error"] == "ConfigError"
     assert "hunter2" not in str(logs)
+
+
+@pytest.mark.req("L3")
+def test_a_delivery_that_breaks_returns_nothing_and_tells_the_type_only(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "ostiary.yaml").write_text("hunter2: [")
+    with capture_logs() as logs:
+        deliver_alert("dlv_" + "0" * 26, 0, settings=Settings(data=tmp_path, min_free_bytes=0))
+    assert [(log["event"], log["error"]) for log in logs] == [("delivery.broken", "ConfigError")]
+    (tmp_path / "config" / "ostiary.yaml").write_text(
+        "version: 1\nchannels: {soc: {kind: webhook, url: 'http://127.0.0.1:9/', secret_file: /nowhere}}"
+    )
+    with capture_logs() as logs:
+        deliver_alert("dlv_" + "0" * 26, 0, settings=Settings(data=tmp_path, min_free_bytes=0))
+    assert logs == []
 
 
 def test_a_worker_works_its_queue_and_forks_for_each_message(url: str, redis: Redis, tmp_path: Path) -> None:

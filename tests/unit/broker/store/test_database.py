@@ -59,7 +59,7 @@ def test_result_bodies_have_a_file_of_their_own_that_may_forget_its_last_moment(
     database = open_outputs(f"sqlite:///{tmp_path / 'deep' / 'folder' / 'outputs.sqlite3'}")
     with database.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1
-        assert inspect(connection).get_table_names() == ["outputs"]
+        assert inspect(connection).get_table_names() == ["contents", "outputs"]
     assert stat.S_IMODE((tmp_path / "deep" / "folder").stat().st_mode) == 0o700
     database.close()
 

@@ -168,3 +168,30 @@ def test_rules_of_ones_own_replace_the_table() -> None:
 @pytest.mark.parametrize("credential", ["bm9jb2xvbg", "Ym90Ov8A/w8A/w8A", "!!!", "Ym90", "Ym90OlRyMHViN"])
 def test_base64_that_holds_no_credential_is_none(rules: LeakRules, credential: str) -> None:
     assert leaks(rules, f"Authorization: Basic {credential}") == []
+
+
+def masked(rules: LeakRules, text: str) -> str:
+    """A text with every span of it written over."""
+    data = bytearray(text.encode())
+    for start, stop in rules.spans(bytes(data)):
+        data[start:stop] = b"*" * (stop - start)
+    return data.decode()
+
+
+def test_spans_cover_each_secret_and_nothing_around_it(rules: LeakRules) -> None:
+    assert masked(rules, f"ü first {AWS_KEY}, then") == f"ü first {'*' * len(AWS_KEY)}, then"
+    secret = filled("{a30}")
+    assert masked(rules, f'token = "{secret}" # mine') == f'token = "{"*" * 30}" # mine'
+    assert masked(rules, "nothing to see\n") == "nothing to see\n"
+
+
+def test_the_span_of_a_key_in_lines_goes_to_its_end(rules: LeakRules) -> None:
+    body = "\n".join([filled("{b64}")] * 3)
+    whole = f"-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----"
+    assert masked(rules, f"see {whole} there") == f"see {'*' * len(whole)} there"
+    written = whole.replace("\n", "\\n")
+    assert masked(rules, f'{{"key": "{written}"}}') == f'{{"key": "{"*" * len(written)}"}}'
+    cut = whole.removesuffix("-----END PRIVATE KEY-----")
+    assert set(masked(rules, cut)) == {"*"}
+    putty = f"PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n{body}\nPrivate-MAC: {filled('{h32}')}"
+    assert masked(rules, f"{putty}\nafter") == f"{'*' * len(putty)}\nafter"

@@ -206,10 +206,16 @@ class Counting(FakeTransport):
     begun = 0
 
     def request(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | AsyncIterator[bytes] = b""
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | AsyncIterator[bytes] = b"",
+        patience_seconds: float = 0.0,
     ) -> _AsyncGeneratorContextManager[UpstreamResponse]:
         self.begun += 1
-        return super().request(method, url, headers=headers, body=body)
+        return super().request(method, url, headers=headers, body=body, patience_seconds=patience_seconds)
 
 
 async def test_a_body_without_bytes_is_looked_at_before_anything_is_sent() -> None:

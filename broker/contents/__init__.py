@@ -1,0 +1,1 @@
+"""Prompts and answers of models: kept where a project wants that, sealed, for a time, read on the record."""
