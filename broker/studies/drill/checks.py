@@ -20,6 +20,7 @@ from broker.store.base import EventFilter, EventType
 from broker.studies.drill.drafts import Drafts
 from broker.studies.drill.report import Check, CheckName, Verdict
 from broker.studies.drill.scratch import DRILLER, Scratch
+from broker.studies.drill.spending import Spending, metered
 from connectors.base import Connector
 from policies.layers import LayeredPolicy
 from policies.model import Effect, Rule
@@ -70,9 +71,7 @@ class AgentDrill:
         found = {
             CheckName.OUTSIDE_POLICY: await self._outside_policy(),
             CheckName.NEEDS_APPROVAL: await self._needs_approval(),
-            CheckName.TOKEN_LIMIT: Found(
-                Verdict.NOT_CONFIGURED, "", "this version counts no tokens, so none are limited"
-            ),
+            CheckName.TOKEN_LIMIT: await self._token_limit(),
             CheckName.OTHER_PROJECT: await self._other_project(),
         }
         return tuple(
@@ -117,6 +116,29 @@ class AgentDrill:
             return Found(Verdict.FAILED, asked, "the request is not on the ledger", mine.rule)
         found = f"it waited for a person ({mine.channel}) and was void when its session was killed"
         return Found(Verdict.PASSED, asked, found, mine.rule, event["seq"])
+
+    async def _token_limit(self) -> Found:
+        """Fill a budget to its threshold, where an alert is raised, and to its cap, where a call is held."""
+        scratch = self._scratch
+        session = await scratch.session(self._agent)
+        account = metered(await scratch.built.broker.treasury.of_session(session))
+        if account is None:
+            return Found(Verdict.NOT_CONFIGURED, "", "no budget of tokens or money counts what it does")
+        budget = Spending(scratch.reader, scratch.ledger, scratch.clock, self._configuration, account)
+        asked = f"{budget.threshold} percent of {account.counter.line.name} of {account.counter.whose}"
+        await budget.fill(budget.threshold, session)
+        event = await budget.alert()
+        if event is None:
+            return Found(Verdict.FAILED, asked, "no alert was raised")
+        found = "an alert was raised"
+        draft = await self._search(self._drafts.calls(self._layers(self._agent), self._agent), _granted)
+        if draft is not None:
+            await budget.fill(100, session)
+            outcome = await self._ask(session, draft)
+            if not budget.is_held(outcome):
+                return Found(Verdict.FAILED, asked, f"a call beyond the cap is {outcome.state.value}")
+            found += f", and a call beyond the cap was held: {self._words(draft)}"
+        return Found(Verdict.PASSED, asked, found, event=event["seq"])
 
     async def _other_project(self) -> Found:
         """Ask through a connection of another project, or else for what only another project may: denied."""
@@ -192,6 +214,10 @@ def _denied(outcome: Outcome) -> bool:
 def _denied_by_default(outcome: Outcome) -> bool:
     reasons = outcome.decision.get("reasons", []) if _denied(outcome) else []
     return any(each["effect"] == Effect.DENY and not each["rule"] for each in reasons)
+
+
+def _granted(outcome: Outcome) -> bool:
+    return outcome.state is IntentState.APPROVED
 
 
 def _waits(outcome: Outcome) -> bool:

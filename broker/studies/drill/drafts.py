@@ -20,6 +20,7 @@ from broker.outcome import Problem
 from broker.studies.drill.picking import picked
 from broker.studies.drill.swapping import swapped
 from connectors.base import Access, Connector
+from policies.layers import LayeredPolicy
 from policies.model import AccessRequest, Requirement, Rule
 from policies.patterns.pattern import compile_pattern
 
@@ -89,6 +90,19 @@ class Drafts:
                     named, wanted = self._parts(replace(requirement, resource=resource))
                     if named == template and wanted.keys() == values.keys():
                         yield _about(example.draft, values, wanted)
+
+    def calls(self, policy: LayeredPolicy | None, agent: str) -> Iterator[IntentDraft]:
+        """Yield the examples of metered calls, those about what the agent's rules name first.
+
+        Args:
+            policy: Of the agent.
+            agent: Who will ask.
+        """
+        rules = [rule for layer in (policy.layers if policy else ()) for rule in layer.policy.rules]
+        for draft in (*self.under(rules, agent), *self.examples()):
+            resolved = self._catalog.resolve(self._project, draft)
+            if not isinstance(resolved, Problem) and resolved.plan.estimate.metered:
+                yield draft
 
     def through(self, connection: str) -> Iterator[IntentDraft]:
         """Yield the examples of a connection's operations, whoever may use it."""

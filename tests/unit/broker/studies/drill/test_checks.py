@@ -18,6 +18,7 @@ from broker.studies.drill.checks import AgentDrill
 from broker.studies.drill.report import Check, CheckName, Verdict
 from broker.studies.drill.scratch import DrillError, Scratch, open_scratch
 from connectors.base import Connector
+from connectors.usage import Estimate
 from tests.house import ManualClock, PaperConnector
 from tests.unit.broker.studies.drill.folder import MAIN, SCRIBE, configured
 
@@ -51,6 +52,7 @@ class Careless:
 
     def __init__(self, broker: Any) -> None:
         self._broker = broker
+        self.treasury = broker.treasury
 
     async def submit(self, session: Session, draft: IntentDraft, *, wait_seconds: float) -> Outcome:
         outcome: Outcome = await self._broker.submit(session, draft, wait_seconds=wait_seconds)
@@ -64,6 +66,9 @@ class Forgetful:
         self._reader = reader
         self._without = without
         self._undying = undying
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
 
     async def events(self, wanted: EventFilter) -> list[StoredEvent]:
         found: list[StoredEvent] = await self._reader.events(wanted)
@@ -90,6 +95,37 @@ async def test_a_denial_that_is_not_on_the_ledger_fails(stage: Stage) -> None:
     assert [each.verdict for each in found.values()] == [
         Verdict.FAILED, Verdict.PASSED, Verdict.NOT_CONFIGURED, Verdict.FAILED,
     ]  # fmt: skip
+
+
+BUDGETED = MAIN.replace("scribe: {project: desk}", "scribe: {project: desk, budget: {max_tokens_per_day: 1000}}")
+
+
+@pytest.fixture
+async def budgeted(tmp_path: Path) -> AsyncIterator[Stage]:
+    connector = PaperConnector()
+    connector.estimate = Estimate(metered=True, input_tokens=10, output_tokens=5)
+    connectors: dict[str, Connector] = {"paper": connector}
+    configuration = configured(tmp_path, connectors, BUDGETED, scribe=SCRIBE)
+    async with open_scratch(configuration, connectors, ManualClock(), tmp_path / "scratch") as scratch:
+        yield Stage(scratch, configuration, connectors)
+
+
+async def test_near_the_token_limit_an_alert_is_raised_and_a_call_beyond_it_is_held(budgeted: Stage) -> None:
+    found = (await budgeted.checks())[CheckName.TOKEN_LIMIT]
+    assert found.verdict is Verdict.PASSED, found
+    assert "paper:Read" in found.found
+    assert found.event > 0
+
+
+async def test_a_broker_that_lets_calls_through_beyond_a_budget_fails(budgeted: Stage) -> None:
+    found = await budgeted.checks(broker=Careless(budgeted.scratch.built.broker))
+    assert found[CheckName.TOKEN_LIMIT].verdict is Verdict.FAILED
+    assert "succeeded" in found[CheckName.TOKEN_LIMIT].found
+
+
+async def test_a_threshold_without_an_alert_fails(budgeted: Stage) -> None:
+    found = await budgeted.checks(reader=Forgetful(budgeted.scratch.reader, without=EventType.ALERT_RAISED))
+    assert found[CheckName.TOKEN_LIMIT].verdict is Verdict.FAILED
 
 
 async def test_a_request_that_is_not_on_the_ledger_fails(stage: Stage) -> None:

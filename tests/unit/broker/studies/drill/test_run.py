@@ -170,3 +170,11 @@ async def test_a_folder_that_cannot_be_made_is_said_to_be_none(tmp_path: Path) -
 async def test_an_agent_nobody_declared_cannot_be_drilled(tmp_path: Path) -> None:
     with pytest.raises(DrillError, match="did you mean `scribe`"):
         await drilled(tmp_path, agents=["scrib"], scribe=SCRIBE)
+
+
+@pytest.mark.req("E4")
+async def test_an_agent_with_a_session_a_day_is_drilled_all_the_same_and_its_money_counts_too(tmp_path: Path) -> None:
+    budget = "budget: {max_sessions_per_day: 1, max_cost_per_day: $1, on_exceed: ask, ask: {extra: 50%}}"
+    main = MAIN.replace("scribe: {project: desk}", f"scribe: {{project: desk, {budget}}}")
+    report = await drilled(tmp_path, main, ["scribe"], scribe=SCRIBE)
+    assert verdicts(report)[CheckName.TOKEN_LIMIT] is PASSED
