@@ -299,7 +299,12 @@ def _transport(settings: Settings, guard: AddressGuard) -> HttpTransport:
     return HttpTransport(
         guard,
         timeouts=Timeouts(connect=min(10.0, seconds), answer=seconds, read=seconds, total=STREAM_SECONDS),
-        limits=Limits(body_bytes=settings.max_output_bytes),
+        # As many as there may be intents: all of them may go to one upstream.
+        limits=Limits(
+            body_bytes=settings.max_output_bytes,
+            connections=settings.max_concurrent_intents,
+            connections_per_host=settings.max_concurrent_intents,
+        ),
     )
 
 

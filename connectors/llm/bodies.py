@@ -5,8 +5,8 @@ not ours, so it is proved first that there is one way to read their top level: n
 escapes, the text is UTF-8. The proof is a walk: the names and raw values that the parser found, put one after another,
 must be all of the bytes but for white space (RFC 8259 section 2). An object that breaks this is refused.
 
-Below the top level nothing is proved; no fact that is held to a limit stands there but `stream_options`, whose own
-names are proved in the same way, and the number of web searches, which is an estimate.
+Below the top level nothing is proved; no fact that is held to a limit stands there but `stream_options` and the models
+that tools name, whose own names are proved in the same way, and the number of web searches, which is an estimate.
 """
 
 from __future__ import annotations
@@ -23,13 +23,11 @@ import msgspec
 
 from connectors.base import JsonObject, UploadStream
 from connectors.errors import InvalidParamsError, UploadBrokenError
+from connectors.llm.tools import MAX_SEARCHES, SEARCHES, asking, searches_of
 from connectors.llm.words import Dialect
 
 MAX_BODY_BYTES: Final = 32 << 20
 """Of a request: Anthropic's own limit (API reference, "Request size limits"); nobody else takes more."""
-SEARCHES: Final = 10
-"""How many searches a server tool without ``max_uses`` is taken for in an estimate."""
-MAX_SEARCHES: Final = 1_000
 _MAX_CHOICES: Final = 128
 """Of ``n``: API reference of chat completions."""
 _MAX_MEMBERS: Final = 256
@@ -39,22 +37,14 @@ _space: Final = re.compile(rb"[ \t\n\r]*").match
 _SPACES: Final = frozenset(b" \t\n\r")
 _COUNT: Final = re.compile(rb"0|[1-9][0-9]{0,8}")
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]{0,64}", re.ASCII)
-_SEARCH: Final = b"web_search"
+_HELPERS: Final = re.compile(r"[!-~]{1,128}( [!-~]{1,128}){0,15}|", re.ASCII)
+_OTHERS: Final = ("fallback", "fallbacks", "fallback_model", "fallback_models", "models")
+"""Members with which a request names models that the provider may ask in place of its ``model``."""
 _READ: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT: Final = msgspec.json.Decoder(str)
 
 Members = Mapping[str, bytes]
 """The top level of an object: each name with the bytes of its value, in the order they came."""
-
-
-class _Tool(msgspec.Struct):
-    """What is looked at of an entry of ``tools``."""
-
-    type: str | None = None
-    max_uses: int | None = None
-
-
-_TOOLS: Final = msgspec.json.Decoder(list[_Tool])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +55,7 @@ class Peeked:
         dialect: How it was read.
         model: As it is written there; empty for INVOKE, where it stands in the path.
         stream: Whether the answer is to come as a stream; for INVOKE the path says so.
+        helpers: Models that tools of the provider ask besides, each once, in order, with blanks between.
         max_output_tokens: Most tokens the answer may have, of all choices together; 0 when it does not say.
         include_usage: Of chat: the client wants the usage in the stream.
         searches: Most web searches its server tools may make, as far as that can be told.
@@ -82,6 +73,7 @@ class Peeked:
     fast: bool = False
     geo: str = ""
     service_tier: str = ""
+    helpers: str = ""
 
     def to_json(self) -> JsonObject:
         """Return the facts that are not the default, for the params of an intent."""
@@ -190,6 +182,12 @@ def peek(dialect: Dialect, raw: bytes) -> Peeked:
     top = members(raw)
     if dialect is not Dialect.INVOKE and "model" not in top:
         raise InvalidParamsError("the body has no `model`")
+    for name in _OTHERS:
+        if top.get(name, b"null") != b"null":
+            raise InvalidParamsError(
+                f"`{name}` is not served: the provider would choose among models",
+                fix="leave it out; which model is asked when one is away is for the operator to say",
+            )
     return _PEEKS[dialect](top)
 
 
@@ -275,6 +273,7 @@ def _peek_messages(top: Members) -> Peeked:
         fast=_word(top, "speed") == "fast",
         geo=_word(top, "inference_geo"),
         service_tier=_word(top, "service_tier"),
+        helpers=_helpers(top),
     )
 
 
@@ -292,6 +291,7 @@ def _peek_chat(top: Members) -> Peeked:
         include_usage=_flag(stream_options(top), "include_usage"),
         searches=searches + _searches(top),
         service_tier=_word(top, "service_tier"),
+        helpers=_helpers(top),
     )
 
 
@@ -305,11 +305,17 @@ def _peek_responses(top: Members) -> Peeked:
         max_output_tokens=_count(top, "max_output_tokens"),
         searches=_searches(top),
         service_tier=_word(top, "service_tier"),
+        helpers=_helpers(top),
     )
 
 
 def _peek_invoke(top: Members) -> Peeked:
-    return Peeked(Dialect.INVOKE, max_output_tokens=_count(top, "max_tokens"), searches=_searches(top))
+    return Peeked(
+        Dialect.INVOKE,
+        max_output_tokens=_count(top, "max_tokens"),
+        searches=_searches(top),
+        helpers=_helpers(top),
+    )
 
 
 _PEEKS: Final[Mapping[Dialect, Callable[[Members], Peeked]]] = MappingProxyType(
@@ -363,15 +369,16 @@ def _count(top: Members, name: str) -> int:
 
 
 def _searches(top: Members) -> int:
-    raw = top.get("tools", b"null")
-    if raw == b"null":
-        return 0
-    try:
-        tools = _TOOLS.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
-        return min(SEARCHES * raw.count(_SEARCH), MAX_SEARCHES)
-    asked = (each.max_uses for each in tools if (each.type or "").startswith(_SEARCH.decode()))
-    return min(sum(SEARCHES if uses is None else max(uses, 0) for uses in asked), MAX_SEARCHES)
+    return searches_of(top.get("tools", b"null"))
+
+
+def _helpers(top: Members) -> str:
+    named = {_text(members(entry), "model") for entry in asking(top.get("tools", b"null"))}
+    found = " ".join(sorted(named))
+    # One that is empty or has a blank in it would be read as none, or as two.
+    if _HELPERS.fullmatch(found) is None or len(found.split(" ")) != max(len(named), 1) or "" in named:
+        raise InvalidParamsError("a `model` in `tools` is not the name of a model, or there are too many")
+    return found
 
 
 def _is_bounded(name: str, value: Any) -> bool:  # noqa: ANN401 - JSON as received
@@ -380,5 +387,7 @@ def _is_bounded(name: str, value: Any) -> bool:  # noqa: ANN401 - JSON as receiv
             return True
         case int():
             return 0 <= value <= (MAX_SEARCHES if name == "searches" else 10**9 * _MAX_CHOICES)
+        case _ if name == "helpers":
+            return _HELPERS.fullmatch(value) is not None
         case _:
             return name == "model" or _WORD.fullmatch(value) is not None

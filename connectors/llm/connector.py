@@ -23,7 +23,7 @@ from connectors.llm.pricing import estimate_of, is_known
 from connectors.llm.resource_types import RESOURCE_TYPES
 from connectors.llm.sending import send
 from connectors.llm.streaming import Drains
-from connectors.llm.targets import Change, Target, model_of, targets_of
+from connectors.llm.targets import Change, Target, helpers_of, model_of, targets_of
 from connectors.llm.words import Dialect, Speaks
 from connectors.llm.writing import Desk
 from policies.model import Requirement, ResourceType
@@ -59,7 +59,8 @@ class LlmConnector:
         asked, options = check_params(action, params), options_of(connection)
         model = model_of(options, asked.dialect, asked.model)
         targets = _priced(options, targets_of(options, asked.dialect, model, counting=asked.counting))
-        estimate = estimate_of(asked, targets)
+        needed = [(each.model, *helpers_of(each.model, asked.peeked.helpers)) for each in targets]
+        estimate = estimate_of(asked, targets, needed)
         patience = sum(_patience(options, asked, each) for each in targets)
         first, *others = (
             Plan(
@@ -68,7 +69,7 @@ class LlmConnector:
                 connection=connection.name,
                 credential=CredentialRef(each.upstream.credential or connection.credential),
                 call=_call(asked, each),
-                requirements=(Requirement(INVOKE, each.model.resource),),
+                requirements=tuple(Requirement(INVOKE, model.resource) for model in dict.fromkeys(models)),
                 access=OPERATIONS[action].access,
                 idempotent=OPERATIONS[action].idempotent,
                 summary=_summary(asked, each),
@@ -77,7 +78,7 @@ class LlmConnector:
                 estimate=estimate,
                 upload=asked.upload,
             )
-            for each in targets
+            for each, models in zip(targets, needed, strict=True)
         )
         return replace(first, fallbacks=tuple(others), patience_seconds=min(patience, MAX_PATIENCE_SECONDS))
 

@@ -42,6 +42,7 @@ _PEEKED: Final = {
         "fast": {"type": "boolean"},
         "geo": {"type": "string"},
         "service_tier": {"type": "string"},
+        "helpers": {"type": "string"},
     },
     "additionalProperties": False,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
@@ -29,19 +30,27 @@ def is_known(model: Model) -> bool:
     return prices.rates(model.provider, model.name).known
 
 
-def estimate_of(asked: Asked, targets: tuple[Target, ...]) -> Estimate:
+def estimate_of(asked: Asked, targets: tuple[Target, ...], needed: Sequence[tuple[Model, ...]]) -> Estimate:
     """Return what a request may come to at the dearest of its upstreams.
+
+    How often a tool asks another model, and how much that one writes, nobody knows before: its price is looked at here,
+    and what it took is in the usage of the answer.
 
     Args:
         asked: The request.
         targets: Who may be asked.
+        needed: For each of them its models: the one it is asked for, and those that tools ask there.
     """
     if asked.counting:
         return Estimate(request_bytes=asked.size_bytes)
     peeked = asked.peeked
     fast = peeked.fast or peeked.service_tier in prices.FASTER
     geo = peeked.geo.lower() not in prices.EVERYWHERE
-    worst = [_worst(each.model, fast, geo, each.upstream.regional) for each in targets]
+    worst = [
+        _worst(model, fast, geo, each.upstream.regional)
+        for each, models in zip(targets, needed, strict=True)
+        for model in models
+    ]
     most = max(prices.rates(each.model.provider, each.model.name).max_output_tokens for each in targets)
     return Estimate(
         request_bytes=asked.size_bytes,

@@ -99,6 +99,26 @@ def model_of(options: LlmConnection, dialect: Dialect, asked: str) -> Model:
     return read_model(asked, own if own in serving or not serving else serving[0])
 
 
+def helpers_of(model: Model, helpers: str) -> tuple[Model, ...]:
+    """Return the models that tools of the provider ask besides; they are its own, by the names it has for them.
+
+    Args:
+        model: The one that is asked.
+        helpers: Their names, with blanks between.
+
+    Raises:
+        InvalidParamsError: one is written otherwise; aliases are ours, and nobody would resolve them there.
+    """
+    found = tuple(read_model(each, model.provider) for each in helpers.split())
+    for each, written in zip(found, helpers.split(), strict=True):
+        if each.name != written:
+            raise InvalidParamsError(
+                f"`{shown(written)}` in `tools` is not the name of a model of `{model.provider}`",
+                fix="write it there as its provider does",
+            )
+    return found
+
+
 def targets_of(options: LlmConnection, dialect: Dialect, model: Model, *, counting: bool) -> tuple[Target, ...]:
     """Return who is asked for a model, in order; at least one.
 

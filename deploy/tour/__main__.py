@@ -23,7 +23,10 @@ def main(arguments: list[str]) -> int:
     started = time.monotonic()
     steps: list[Step] = []
     if not wanted.json:
-        print("starting S3 (moto), git (http-backend), a GitHub emulator and Ostiary on loopback …", flush=True)
+        print(
+            "starting S3 (moto), git (http-backend), a GitHub emulator, scripted models and Ostiary on loopback …",
+            flush=True,
+        )
     with open_stage() as stage:
         for step in Story(stage).play():
             steps.append(step)

@@ -6,6 +6,8 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +25,29 @@ hub = Github(base_url=there, auth=Auth.Token(token), seconds_between_requests=0,
 app = hub.get_repo("acme/app")
 """
 """How any program begins that uses PyGithub; only its pauses, which are politeness towards GitHub, are left out."""
+
+
+class Running:
+    """A program of the agent's, as whoever watches it sees it.
+
+    Args:
+        process: With pipes of text.
+    """
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        if process.stdin is None or process.stdout is None:
+            raise ValueError("a program without pipes")
+        self._typed, self._told = process.stdin, process.stdout
+
+    def line(self) -> str:
+        """Return the next line it prints; empty when it has ended."""
+        return self._told.readline().strip()
+
+    def go_on(self) -> None:
+        """Press Enter; a program that has ended does not mind."""
+        with suppress(BrokenPipeError):
+            self._typed.write("\n")
+            self._typed.flush()
 
 
 class Agent:
@@ -74,6 +99,27 @@ class Agent:
             source: Its lines after that; prints JSON.
         """
         return self._run([sys.executable, "-c", _CLIENTS + source], "")
+
+    @contextmanager
+    def begin(self, source: str) -> Iterator[Running]:
+        """Run a program beside the tour; at the end of the block it is gone.
+
+        Args:
+            source: Of the program.
+        """
+        with subprocess.Popen(
+            [sys.executable, "-c", source],
+            env=self.environment,
+            cwd=self.folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            try:
+                yield Running(process)
+            finally:
+                process.kill()
 
     def _run(self, command: list[str], shown: str, more: dict[str, str] | None = None) -> Said:
         done = subprocess.run(

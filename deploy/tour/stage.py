@@ -1,8 +1,8 @@
-"""The tour's stage: real upstreams on loopback, one Ostiary, and two people's worth of command line.
+"""The tour's stage: upstreams on loopback, one Ostiary, and two people's worth of command line.
 
 S3 is moto with its signature check on, git is git's own ``http-backend``, GitHub an emulator that checks tokens and
-branch protection, where Node.js could be had; the broker is the real one, started as its users start it. Everything
-lives in one temporary folder and ends with the stage, whatever happens.
+branch protection, where Node.js could be had, and the models are a script in this process; the broker is the real one,
+started as its users start it. Everything lives in one temporary folder and ends with the stage, whatever happens.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from deploy.tour.agent import Agent
-from deploy.tour.configuration import APPROVER, BUCKET, KEY, POLICY, REPO, ostiary_yaml
+from deploy.tour.configuration import APPROVER, BUCKET, KEY, POLICY, REPO, Account, ostiary_yaml
 from deploy.tour.step import Said, said
 from tests.parts.git_server import GitServer, git_server
 from tests.parts.github import ADMIN_TOKEN, Hub, HubError, github_hub
+from tests.parts.llm_providers import KEYS, Providers
+from tests.parts.llm_script import Provider
 from tests.parts.moto import Moto, moto_server
 from tests.parts.up import Up, data_folder
 
 CONTENT: Final = b"order,amount\n1001,42\n1002,17\n"
+MODEL_KEY: Final = KEYS[Provider.ANTHROPIC]
 WAIT_SECONDS: Final = "1"
 """How long clients are kept waiting for people here: long enough to be told, as nobody answers meanwhile."""
 
@@ -34,6 +37,7 @@ class Stage:
         house: The running Ostiary.
         moto: The S3 side.
         git: The git side.
+        models: The side of the models, a script.
         hub: The GitHub side; None where it could not be had.
         why_no_hub: Why not.
     """
@@ -41,13 +45,14 @@ class Stage:
     house: Up
     moto: Moto
     git: GitServer
+    models: Providers
     hub: Hub | None
     why_no_hub: str = ""
 
     @property
     def secrets(self) -> list[str]:
         """Every upstream secret, to look for where none may be."""
-        return [self.moto.secret_key, self.git.rw_token, ADMIN_TOKEN]
+        return [self.moto.secret_key, self.git.rw_token, ADMIN_TOKEN, MODEL_KEY]
 
     def operator(self, *arguments: str, token: str = "") -> Said:
         """Run `ostiary` as a person at the broker's machine: the one who installed it, or the holder of ``token``."""
@@ -78,12 +83,12 @@ def open_stage() -> Iterator[Stage]:
         git = stack.enter_context(git_server(house.folder / "git"))
         git.create_repo(REPO)
         git.seed_repo(REPO)
+        models = stack.enter_context(Providers())
         hub, why_not = _open_hub(stack)
         connections = ostiary_yaml(
-            account=moto.account,
-            region=moto.region,
-            endpoint=moto.endpoint,
+            Account(moto.account, moto.region, moto.endpoint),
             git_url=git.url,
+            models_url=models.url,
             hub_url=hub.url if hub else "",
         )
         house.configure(connections, ci_runner=POLICY)
@@ -93,9 +98,10 @@ def open_stage() -> Iterator[Stage]:
             "aws/lake", "aws", _host(moto.endpoint), access_key_id=moto.access_key, secret_access_key=moto.secret_key
         )
         house.seal("git/code", "basic", _host(git.url), username="ostiary", password=git.rw_token)
+        house.seal("llm/anthropic", "bearer", _host(models.url), token=MODEL_KEY)
         if hub:
             house.seal("github/hub", "bearer", _host(hub.url), token=ADMIN_TOKEN)
-        yield Stage(house, moto, git, hub, why_not)
+        yield Stage(house, moto, git, models, hub, why_not)
 
 
 def _open_hub(stack: ExitStack) -> tuple[Hub | None, str]:

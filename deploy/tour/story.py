@@ -12,6 +12,7 @@ from typing import Final
 
 from deploy.tour.code import CodeChapter
 from deploy.tour.configuration import AGENT, BUCKET, KEY
+from deploy.tour.models import ModelsChapter
 from deploy.tour.pulls import PullsChapter
 from deploy.tour.stage import CONTENT, Stage
 from deploy.tour.step import Said, Step
@@ -48,6 +49,7 @@ class Story:
             yield from PullsChapter(self._stage, self._stage.hub, self._agent, approver).steps()
         else:
             yield self._no_github
+        yield from ModelsChapter(self._stage, self._agent).steps()
         yield from (self._replay, self._verify)
 
     def _do(self, *arguments: str) -> Said:
@@ -69,7 +71,8 @@ class Story:
         held = [secret for secret in self._stage.secrets if secret in text]
         names = sorted(environment)
         return Step("no-keys", "the agent's environment holds no key", not held, (
-            f"variables: {', '.join(names)}", "no AWS secret key, git password or GitHub token is among their values",
+            f"variables: {', '.join(names)}",
+            "no AWS secret key, git password, GitHub token or model key is among their values",
         ), {"variables": names, "keys_found": len(held)})  # fmt: skip
 
     def _read(self) -> Step:

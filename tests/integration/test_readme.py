@@ -15,6 +15,8 @@ import pytest
 
 from tests.parts.git_server import GitServer, git_server
 from tests.parts.github import ADMIN_TOKEN, Hub, github_hub
+from tests.parts.llm_providers import KEYS, Providers
+from tests.parts.llm_script import Provider
 from tests.parts.moto import Moto, moto_server
 from tests.parts.page import Terminal, blocks, section
 from tests.parts.up import ROOT, Up, data_folder, eventually
@@ -29,12 +31,13 @@ LANDED = "OSTIARY_TOKEN=ost_s_… git -C app push origin feature/hello:main"
 
 @dataclass(frozen=True)
 class World:
-    """A reader's machine, account and git host."""
+    """A reader's machine, account, git host and models."""
 
     house: Up
     moto: Moto
     git: GitServer
     hub: Hub
+    models: Providers
 
 
 @pytest.fixture
@@ -45,6 +48,7 @@ def world() -> Iterator[World]:
         moto_server({"data-lake": {"raw/x.csv": CONTENT}}) as moto,
         git_server(house.folder / "srv") as git,
         github_hub() as hub,
+        Providers() as models,
     ):
         # The page starts it in the checkout, where the bootstrap has made `.venv`.
         house.data = house.folder / "ostiary-data"
@@ -52,7 +56,7 @@ def world() -> Iterator[World]:
         git.create_repo(REPO)
         git.seed_repo(REPO)
         hub.commit("feature/hello", {"HELLO.md": "hello\n"})
-        yield World(house, moto, git, hub)
+        yield World(house, moto, git, hub, models)
 
 
 def terminal(world: World) -> Terminal:
@@ -70,6 +74,8 @@ def terminal(world: World) -> Terminal:
         "*.amazonaws.com": urlsplit(world.moto.endpoint).netloc,
         "--host github.com": f"--host {urlsplit(world.git.url).netloc}",
         "--host api.github.com": f"--host {urlsplit(world.hub.url).netloc}",
+        "speaks: anthropic}": f'speaks: anthropic, url: "{world.models.url}"}}',
+        "--host api.anthropic.com": f"--host {urlsplit(world.models.url).netloc}",
         "http://127.0.0.1:8700": world.house.ready["url"],
     }
     assert all(example in PATH for example in own)
@@ -86,6 +92,7 @@ def walk(world: World) -> dict[str, str]:
         "aws/lake": {"access_key_id": world.moto.access_key, "secret_access_key": world.moto.secret_key},
         "git/code": {"username": "ada", "password": world.git.rw_token},
         "github/hub": {"token": ADMIN_TOKEN},
+        "llm/anthropic": {"token": KEYS[Provider.ANTHROPIC]},
     }
     said = {}
     for block in rest:
@@ -106,7 +113,7 @@ def walk(world: World) -> dict[str, str]:
     return said
 
 
-@pytest.mark.req("O1", "A1", "A3", "A4", "P1", "P2", "H1", "H2", "H3", "S1", "S2", "E1", "E2", "V1", "V2")
+@pytest.mark.req("O1", "A1", "A3", "A4", "A5", "L1", "P1", "P2", "H1", "H2", "H3", "S1", "S2", "E1", "E2", "V1", "V2")
 def test_the_ten_minute_path_works_as_it_is_written(world: World) -> None:
     said = walk(world)
 
@@ -119,6 +126,11 @@ def test_the_ten_minute_path_works_as_it_is_written(world: World) -> None:
     assert "+hello" in said["ostiary approvals show apr_…"]
     assert "remote: ostiary: policy denies `git:delete-ref`" in "\n".join(said.values())
     assert [pull["head"]["ref"] for pull in world.hub.get(f"/repos/{REPO}/pulls")] == ["feature/hello"]
+    assert said["python3 ask.py"].strip() == world.models.reply.text
+    assert re.search(r"claude-haiku-4-5 .* 1 ", said["ostiary usage --agent ci-runner"])
+    assert "agent/ci-runner/max_cost_per_day" in said["ostiary budget list --agent ci-runner"]
+    assert "denied" in said["ostiary alerts list"]
+    assert "looks odd" in said["ostiary halts"]
     story = said["ostiary session replay ses_…"]
     order = ["session.started", "intent.denied", "intent.parked", "approval.approved", "intent.succeeded"]
     places = [story.rindex(event) for event in order]
@@ -128,6 +140,7 @@ def test_the_ten_minute_path_works_as_it_is_written(world: World) -> None:
     assert world.moto.secret_key not in everything
     assert world.git.rw_token not in everything
     assert ADMIN_TOKEN not in everything
+    assert KEYS[Provider.ANTHROPIC] not in everything
     assert world.house.process.wait() == 0
     assert world.house.left() == []
 

@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 
 from deploy.tour.code import REJECTED
+from deploy.tour.models import TEXT
 from deploy.tour.story import DENIED
 from tests.parts.up import ROOT
 
 PLANTED = "wJalrXUtnFEMIK7MDENGbPxRfiCYPLANTEDKEY"
 STEPS = [
     "session", "no-keys", "s3-read", "s3-delete", "git-clone", "push-feature", "push-force", "push-delete", "push-main",
-    "approve", "landed", "pr-open", "pr-merge", "pr-merged", "replay", "audit-verify",
+    "approve", "landed", "pr-open", "pr-merge", "pr-merged", "model-call", "model-denied", "model-budget",
+    "usage", "kill", "replay", "audit-verify",
 ]  # fmt: skip
 
 
@@ -34,7 +36,7 @@ def processes_naming(text: str) -> list[str]:
     return found
 
 
-@pytest.mark.req("A1", "A3", "A4", "P2", "H1", "H2", "H3", "O1", "E1", "E2", "S1", "V1")
+@pytest.mark.req("A1", "A3", "A4", "A5", "L1", "P2", "H1", "H2", "H3", "O1", "E1", "E2", "S1", "S2", "V1")
 def test_the_tour_goes_as_it_is_told_and_leaves_nothing_behind(short_tmp: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "deploy.tour", "--json"],
@@ -72,6 +74,16 @@ def test_the_tour_goes_as_it_is_told_and_leaves_nothing_behind(short_tmp: Path) 
     assert facts["landed"]["told"] == "Everything up-to-date"
     assert facts["pr-merge"]["merged"] is False
     assert (facts["pr-merged"]["merged"], facts["pr-merged"]["head"]) == (True, facts["pr-open"]["head"])
+    assert (facts["model-call"]["told"], facts["model-call"]["keys_upstream"]) == (TEXT, 1)
+    for name, status, why in (
+        ("model-denied", 403, "policy denies `llm:InvokeModel`"),
+        ("model-budget", 429, "the budget `max_tokens_per_session`"),
+    ):
+        assert facts[name]["status"] == status
+        assert facts[name]["told"].startswith(why)
+    assert (facts["usage"]["calls"], facts["usage"]["output_tokens"]) == (1, 100)
+    assert (facts["kill"]["calls_cut"], facts["kill"]["status"]) == (1, 401)
+    assert facts["kill"]["ended"]
     assert PLANTED not in done.stdout
     assert list(short_tmp.iterdir()) == []
     assert processes_naming(str(short_tmp)) == []

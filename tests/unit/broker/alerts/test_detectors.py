@@ -68,15 +68,38 @@ def test_an_agent_that_is_throttled_all_the_time_is_told_once_in_ten_minutes() -
 @pytest.mark.req("L2")
 def test_a_breaker_that_opens_again_and_again_is_one_alert() -> None:
     memory = fresh()
-    data = {"key": "ses_1|lake", "failures": 10, "until_ns": 5, "nested": {"no": 1}}
+    hour = 60 * MINUTE
+    data = {"breaker": "session/ses_1", "failures": 10, "last_status": "429", "nested": {"no": 1}}
     told = [
-        len(breakers.see(seen(EventType.BREAKER_OPENED, FRIDAY_NOON_NS + n * MINUTE, n, data=data), memory, NOTHING))
+        breakers.see(
+            seen(EventType.BREAKER_OPENED, FRIDAY_NOON_NS + n * hour, n, data={**data, "openings": n + 1}),
+            memory,
+            NOTHING,
+        )
         for n in range(9)
     ]
-    assert told == [1, 0, 0, 0, 0, 0, 0, 0, 0]
+    assert [len(each) for each in told] == [1, 0, 0, 0, 0, 0, 0, 0, 0]
+    assert told[0][0].alert.subject == "breaker:session/ses_1"
     [notice] = breakers.see(seen(EventType.BREAKER_OPENED, agent="", data={}), memory, NOTHING)
     assert notice.alert.subject == "breaker:ses_1"
     assert notice.alert.facts == {}
+
+
+@pytest.mark.req("L2")
+def test_breakers_of_two_connections_are_two_alerts_and_one_that_closed_between_is_told_together() -> None:
+    memory = fresh()
+    keys = ["connection/a/x", "connection/b/x", "connection/a/x"]
+    told = [
+        len(
+            breakers.see(
+                seen(EventType.BREAKER_OPENED, FRIDAY_NOON_NS + n * MINUTE, n, data={"breaker": key, "openings": 1}),
+                memory,
+                NOTHING,
+            )
+        )
+        for n, key in enumerate(keys)
+    ]
+    assert told == [1, 1, 0]
 
 
 @pytest.mark.req("S2")

@@ -30,16 +30,31 @@ def test_what_the_starter_shows_as_comments_is_valid_when_it_is_taken_in(tmp_pat
     for name in ("ostiary.yaml", "policies/ci-runner.yaml"):
         place = tmp_path / name
         uncommented = re.sub(
-            r"^( *)# ((?:  )*(?:- )?[a-z_:-]+(?: on \S+|: .*|:)?)$", r"\1\2", place.read_text(), flags=re.MULTILINE
+            r"^( *)# ((?:  )*(?:- )?[a-z_:-]+(?:[A-Za-z]* on \S+|: .*|:)?)$",
+            r"\1\2",
+            place.read_text(),
+            flags=re.MULTILINE,
         )
         place.write_text(
-            uncommented.replace("aws-example, git-example", "aws-example, git-example, git-ssh, github-example")
+            uncommented.replace(
+                "aws-example, git-example", "aws-example, git-example, git-ssh, github-example, llm-example"
+            )
         )
     found = load_configuration(tmp_path, CONNECTORS)
     assert found.notices == ()
-    assert {"git-ssh", "github-example"} <= set(found.connections)
+    assert {"git-ssh", "github-example", "llm-example"} <= set(found.connections)
     assert found.connections["git-example"].options["app_api"] == "https://api.github.com"
     assert "alice" in found.operators
+    project, agent = found.projects["example"], found.agents[STARTER_AGENT]
+    assert project.budget is not None
+    assert project.hours is not None
+    assert agent.budget is not None
+    assert [each.per_minute for each in agent.rates] == [120]
+    assert found.alerting.channels == ("approvals",)
+    asked = AccessRequest(
+        STARTER_AGENT, "example", (Requirement("llm:InvokeModel", "models/anthropic/claude-haiku-4-5"),)
+    )
+    assert found.policies[STARTER_AGENT].decide(asked).effect is Effect.ALLOW
     request = AccessRequest(STARTER_AGENT, "example", (Requirement("git:merge", "repos/acme/app/pull-requests/7"),))
     assert found.policies[STARTER_AGENT].decide(request).effect is Effect.REQUIRE_APPROVAL
 

@@ -235,6 +235,54 @@ def test_a_search_is_found_however_its_name_is_written() -> None:
     assert peek(Dialect.CHAT, raw(CHAT, web_search_options={})).searches == 10
 
 
+ADVISOR: dict[str, Any] = {"type": "advisor_20260301", "name": "advisor", "model": "claude-opus-4-8"}
+TOOL: dict[str, Any] = {"name": "a", "input_schema": {"properties": {"model": {"type": "string"}}}}
+
+
+@pytest.mark.parametrize(
+    ("tools", "helpers"),
+    [
+        (None, ""),
+        ([TOOL], ""),
+        ([TOOL, {**TOOL, "model": None}], ""),
+        ([ADVISOR, TOOL, ADVISOR], "claude-opus-4-8"),
+        ([ADVISOR, {"type": "image_generation", "model": "a-first"}], "a-first claude-opus-4-8"),
+    ],
+)
+def test_models_that_tools_ask_are_found_and_those_in_schemas_are_none(tools: Any, helpers: str) -> None:
+    for dialect, body in BODIES.items():
+        assert peek(dialect, raw(body, tools=tools)).helpers == helpers
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [
+        b'[{"model": "claude-a", "model": "claude-b"}]',
+        b'[{"mod\\u0065l": "claude-a"}]',
+        b'[{"\\u006dodel": "claude-a"}]',
+        b'[{"model": 7}]',
+        b'[{"model": ""}]',
+        b'[{"model": "two words"}]',
+        b'[{"model": "claude\\u2010a"}]',
+        b'[{"model": "a"}, 7]',
+        b'{"0": {"model": "a"}}',
+        b"[%b]" % b",".join(b'{"model": "m-%d"}' % number for number in range(17)),
+    ],
+)
+def test_a_model_in_tools_that_has_a_second_reading_is_refused(tools: bytes) -> None:
+    body = b'{"model": "claude-opus-4-8", "max_tokens": 9, "messages": [], "tools": %b}' % tools
+    with pytest.raises(InvalidParamsError):
+        peek(Dialect.MESSAGES, body)
+
+
+@pytest.mark.parametrize("name", ["fallback", "fallbacks", "fallback_model", "fallback_models", "models"])
+def test_a_request_that_lets_the_provider_choose_among_models_is_refused(name: str) -> None:
+    for dialect, body in BODIES.items():
+        with pytest.raises(InvalidParamsError, match="choose among models"):
+            peek(dialect, raw(body, **{name: ["claude-opus-4-8"]}))
+        assert peek(dialect, raw(body, **{name: None})).helpers == ""
+
+
 def test_facts_go_through_params_and_come_back() -> None:
     for dialect, body in BODIES.items():
         peeked = peek(dialect, raw(body))

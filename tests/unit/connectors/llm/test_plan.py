@@ -196,6 +196,36 @@ def test_faster_tiers_and_places_cost_more_and_no_limit_means_all_the_model_can_
     assert usual.output_tokens == prices.rates("openai", "gpt-5").max_output_tokens
 
 
+def advised(model: str, where: Connection = EVERY) -> Any:
+    return planned(raw(MESSAGE, tools=[{"type": "advisor_20260301", "name": "advisor", "model": model}]), where)
+
+
+def test_a_model_that_a_tool_asks_is_policys_to_allow_and_its_price_counts_as_well() -> None:
+    plan = planned({**MESSAGE, "model": "claude-haiku-4-5"})
+    body = raw({**MESSAGE, "model": "claude-haiku-4-5"}, tools=[{"type": "advisor_1", "model": "claude-opus-4-8"}])
+    asking = planned(body)
+    assert [each.resource for each in asking.requirements] == [
+        "models/anthropic/claude-haiku-4-5", "models/anthropic/claude-opus-4-8",
+    ]  # fmt: skip
+    assert {each.requirements for each in asking.fallbacks} <= {asking.requirements}
+    assert asking.estimate.output_nano_dollars > plan.estimate.output_nano_dollars
+    assert len(advised(MESSAGE["model"]).requirements) == 1
+
+
+@pytest.mark.parametrize(
+    "model", ["anthropic/claude-opus-4-8", "anthropic.claude-opus-4-8-v1:0", "Claude-Opus-4-8", "sonnet/", "arn:aws:x"]
+)
+def test_a_tool_that_names_a_model_otherwise_than_its_provider_is_refused(model: str) -> None:
+    with pytest.raises(InvalidParamsError):
+        advised(model)
+
+
+def test_an_alias_is_none_in_a_tool() -> None:
+    where = connection(ANTHROPIC, aliases={"claude-haiku-4-5": "anthropic/claude-opus-4-8"})
+    names = [each.resource for each in advised("claude-haiku-4-5", where).requirements]
+    assert "models/anthropic/claude-haiku-4-5" in names
+
+
 def test_an_unknown_model_costs_what_the_dearest_does_or_is_refused() -> None:
     unknown = {**MESSAGE, "model": "claude-nobody-knows"}
     assert planned(unknown).estimate.output_nano_dollars >= planned(MESSAGE).estimate.output_nano_dollars
