@@ -15,9 +15,6 @@ from typing import Final
 import structlog
 
 from broker.alerts.book import Book
-from broker.alerts.channels.log import LogSender
-from broker.alerts.channels.push import PushSender
-from broker.alerts.channels.webhook import WebhookSender
 from broker.alerts.courier import Courier
 from broker.alerts.dispatch import Dispatcher
 from broker.alerts.health import HealthWatch
@@ -190,6 +187,11 @@ async def open_courier(settings: Settings, *, clock: Clock | None = None) -> Asy
         ConfigError: the configuration in force cannot be used.
         StoreUnavailableError, LedgerUnavailableError: the database cannot be opened, or is not sound.
     """
+    # What only a worker's process needs, and not the memory of every api.
+    from broker.alerts.channels.log import LogSender
+    from broker.alerts.channels.push import PushSender
+    from broker.alerts.channels.webhook import WebhookSender
+
     clock = clock or SystemClock()
     machine = _Machine(settings)
     async with AsyncExitStack() as stack:

@@ -16,9 +16,10 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from connectors.git.leaks.scan import LeakRules
+if TYPE_CHECKING:
+    from connectors.git.leaks.scan import LeakRules
 
 Spans = list[tuple[int, int]]
 

@@ -18,7 +18,7 @@ from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 import structlog
@@ -37,8 +37,10 @@ from broker.redaction import Scrubber
 from broker.store.base import Change, Committer, Event, EventType, Outputs, Reader, new_event
 from broker.store.contents import EXPIRED_AT_ONCE, Piece, SqlContents
 from connectors.base import Plan
-from connectors.git.leaks.scan import LeakRules
 from vault.errors import IntegrityError, VaultError
+
+if TYPE_CHECKING:
+    from connectors.git.leaks.scan import LeakRules
 
 log = structlog.get_logger(__name__)
 
@@ -137,7 +139,9 @@ class Contents:
 
     @cached_property
     def _rules(self) -> LeakRules:
-        # Only where a project wants it: building them takes a moment.
+        # Only where a project wants it: reading and building them takes a moment, and memory.
+        from connectors.git.leaks.scan import LeakRules
+
         return LeakRules()
 
     def hear(self, record: IntentRecord, plan: Plan) -> Capture:

@@ -56,7 +56,8 @@ def test_on_postgresql_it_reads_denies_parks_executes_replays_and_verifies(scene
     assert (status, done["state"]) == (200, "succeeded")
     assert house.upstream.effects == {"/bkt/gated/a": 1}
     story = house.up.answer("session", "replay", house.session)
-    assert [each["event"] for each in story] == [
+    # People are told, in between, whenever they are.
+    assert [each["event"] for each in story if not each["event"].startswith("alert.")] == [
         "session.started", "intent.executing", "intent.succeeded", "intent.denied", "intent.parked",
         "approval.approved", "intent.executing", "intent.succeeded",
     ]  # fmt: skip
