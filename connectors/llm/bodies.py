@@ -24,10 +24,8 @@ import msgspec
 from connectors.base import JsonObject, UploadStream
 from connectors.errors import InvalidParamsError, UploadBrokenError
 from connectors.llm.tools import MAX_SEARCHES, SEARCHES, asking, searches_of
-from connectors.llm.words import Dialect
+from connectors.llm.words import MAX_BODY_BYTES, Dialect
 
-MAX_BODY_BYTES: Final = 32 << 20
-"""Of a request: Anthropic's own limit (API reference, "Request size limits"); nobody else takes more."""
 _MAX_CHOICES: Final = 128
 """Of ``n``: API reference of chat completions."""
 _MAX_MEMBERS: Final = 256

@@ -2,34 +2,29 @@
 
 A plan is for one upstream and has a plan for each other one that may be asked in its place. Planning needs no more of
 a body than `connectors.llm.bodies.Peeked`; that these facts are those of the bytes is proved before anything is sent.
+
+What plans and sends is loaded when it is first needed, so that a process without models pays nothing for it.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Final
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
 from connectors.base import CallResult, Connection, JsonObject, Operation, Plan, Transport
 from connectors.errors import InvalidParamsError
-from connectors.llm import prices
 from connectors.llm.connection import LlmConnection, options_of
-from connectors.llm.operations import INVOKE, OPERATIONS
-from connectors.llm.params import Asked, check_params
-from connectors.llm.pricing import estimate_of, is_known
+from connectors.llm.operations import OPERATIONS
 from connectors.llm.resource_types import RESOURCE_TYPES
-from connectors.llm.sending import send
-from connectors.llm.streaming import Drains
-from connectors.llm.targets import Change, Target, helpers_of, model_of, targets_of
-from connectors.llm.words import Dialect, Speaks
-from connectors.llm.writing import Desk
-from policies.model import Requirement, ResourceType
-from vault.model import CredentialRef, Lease
+from policies.model import ResourceType
+from vault.model import Lease
 
-MAX_PATIENCE_SECONDS: Final = 3600
+if TYPE_CHECKING:
+    from connectors.llm.writing import Desk
 
 
 class LlmConnector:
@@ -46,41 +41,29 @@ class LlmConnector:
     connection_model: type[BaseModel] = LlmConnection
 
     def __init__(self, now_ns: Callable[[], int] = time.time_ns) -> None:
-        self._desk = Desk(now_ns, Drains())
+        self._now_ns = now_ns
+
+    @cached_property
+    def _desk(self) -> Desk:
+        from connectors.llm.streaming import Drains
+        from connectors.llm.writing import Desk
+
+        return Desk(self._now_ns, Drains())
 
     def warm(self) -> None:
         """Read the list of prices; see `connectors.base.Warmable`."""
+        from connectors.llm import planning, prices, sending
+
+        del planning, sending  # reading them is what takes a moment
         prices.load()
 
     def plan(self, action: str, params: JsonObject, connection: Connection) -> Plan:
         """Derive what is sent, to whom, and in whose place who else is asked; see `connectors.base.Connector.plan`."""
         if action not in OPERATIONS:
             raise InvalidParamsError("the llm connector has no such action", "it has `llm:InvokeModel`")
-        asked, options = check_params(action, params), options_of(connection)
-        model = model_of(options, asked.dialect, asked.model)
-        targets = _priced(options, targets_of(options, asked.dialect, model, counting=asked.counting))
-        needed = [(each.model, *helpers_of(each.model, asked.peeked.helpers)) for each in targets]
-        estimate = estimate_of(asked, targets, needed)
-        patience = sum(_patience(options, asked, each) for each in targets)
-        first, *others = (
-            Plan(
-                connector=self.name,
-                action=action,
-                connection=connection.name,
-                credential=CredentialRef(each.upstream.credential or connection.credential),
-                call=_call(asked, each),
-                requirements=tuple(Requirement(INVOKE, model.resource) for model in dict.fromkeys(models)),
-                access=OPERATIONS[action].access,
-                idempotent=OPERATIONS[action].idempotent,
-                summary=_summary(asked, each),
-                host=each.upstream.host,
-                payload=asked.payload or b"",
-                estimate=estimate,
-                upload=asked.upload,
-            )
-            for each, models in zip(targets, needed, strict=True)
-        )
-        return replace(first, fallbacks=tuple(others), patience_seconds=min(patience, MAX_PATIENCE_SECONDS))
+        from connectors.llm.planning import planned
+
+        return planned(self.name, action, params, connection)
 
     async def execute(self, plan: Plan, connection: Connection, lease: Lease, transport: Transport) -> CallResult:
         """Send what the plan says to its one upstream, once; see `connectors.base.Connector.execute`.
@@ -90,62 +73,6 @@ class LlmConnector:
                 ``elsewhere`` is set on those after which another upstream may be asked.
             VaultError: the lease could not serve; nothing was sent.
         """
+        from connectors.llm.sending import send
+
         return await send(plan, options_of(connection), self._desk, lease, transport)
-
-
-def _priced(options: LlmConnection, targets: tuple[Target, ...]) -> tuple[Target, ...]:
-    """Return the targets whose price is known, where others are not wanted.
-
-    Raises:
-        InvalidParamsError: that of the first one is not.
-    """
-    if options.unknown_models != "deny":
-        return targets
-    if not is_known(targets[0].model):
-        raise InvalidParamsError(
-            f"the price of `{targets[0].model.id}` is not known, and the connection wants known prices only",
-            fix="name a model that is on the list of prices, or ask for `unknown_models: price_high`",
-        )
-    return tuple(each for each in targets if is_known(each.model))
-
-
-def _call(asked: Asked, target: Target) -> JsonObject:
-    """Return the request to one upstream as data."""
-    call: JsonObject = {
-        "upstream": target.upstream.name,
-        "url": target.url(asked.dialect, stream=asked.stream, counting=asked.counting),
-        "dialect": asked.dialect.value,
-        "stream": asked.stream,
-        "asked": asked.model,
-        "model": target.model.id,
-        "sent": target.own,
-        "change": _change(asked, target).value,
-        "headers": dict(asked.headers),
-        "body": {"bytes": asked.size_bytes, "sha256": asked.sha256},
-        "peeked": asked.peeked.to_json(),
-    }
-    if asked.client:
-        call["client"] = asked.client
-    if asked.payload is not None:
-        call["payload_sha256"] = asked.sha256
-    return call
-
-
-def _change(asked: Asked, target: Target) -> Change:
-    if asked.dialect is Dialect.INVOKE:
-        return Change.NOTHING
-    if target.upstream.kind is Speaks.BEDROCK:
-        return Change.TRANSLATED
-    renamed = target.own != asked.model and not target.names_in_path(asked.dialect)
-    unmetered = asked.dialect is Dialect.CHAT and asked.stream and not asked.peeked.include_usage
-    return Change.MEMBERS if renamed or unmetered else Change.NOTHING
-
-
-def _patience(options: LlmConnection, asked: Asked, target: Target) -> int:
-    return options.first_byte_of(target.upstream) if asked.stream else options.answer_of(target.upstream)
-
-
-def _summary(asked: Asked, target: Target) -> str:
-    verb = "count tokens for" if asked.counting else "ask"
-    how = f"{asked.dialect}, {asked.size_bytes} bytes{', as a stream' if asked.stream else ''}"
-    return f"{verb} {target.model.id} at {target.upstream.name}: {how}"

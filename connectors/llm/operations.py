@@ -7,9 +7,8 @@ from types import MappingProxyType
 from typing import Final
 
 from connectors.base import Access, JsonObject, Operation
-from connectors.llm.bodies import MAX_BODY_BYTES
 from connectors.llm.resource_types import RESOURCE_TYPES
-from connectors.llm.words import Dialect
+from connectors.llm.words import MAX_BODY_BYTES, Dialect
 
 INVOKE: Final = "llm:InvokeModel"
 COUNT: Final = "llm:CountTokens"

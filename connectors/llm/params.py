@@ -12,11 +12,11 @@ import orjson
 
 from connectors.base import JsonObject, Upload
 from connectors.errors import InvalidParamsError
-from connectors.llm.bodies import MAX_BODY_BYTES, Peeked, peek
+from connectors.llm.bodies import Peeked, peek
 from connectors.llm.headers import client_ids, forwarded
 from connectors.llm.models import shown
 from connectors.llm.operations import COUNT
-from connectors.llm.words import Dialect
+from connectors.llm.words import MAX_BODY_BYTES, Dialect
 
 _NAMES: Final = frozenset({"dialect", "model", "stream", "headers", "body", "peeked"})
 _OF_THE_PATH: Final = ("model", "stream")

@@ -1,8 +1,12 @@
-"""The closed sets of words of this connector."""
+"""The closed sets of words of this connector, and what all of it must know."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
+
+MAX_BODY_BYTES: Final = 32 << 20
+"""Of a request: Anthropic's own limit (API reference, "Request size limits"); nobody else takes more."""
 
 
 class Dialect(StrEnum):

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.errors import InvalidParamsError, UploadBrokenError
-from connectors.llm.bodies import MAX_BODY_BYTES, Peeked, Whole, collect, members, peek, rebuilt, stream_options
-from connectors.llm.words import Dialect
+from connectors.llm.bodies import Peeked, Whole, collect, members, peek, rebuilt, stream_options
+from connectors.llm.words import MAX_BODY_BYTES, Dialect
 from tests.unit.connectors.llm.desk import CHAT, MESSAGE, RESPONSES, raw
 
 BODIES: dict[Dialect, dict[str, Any]] = {
