@@ -10,18 +10,11 @@ import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from broker.alerts.book import Book
-from broker.alerts.courier import Courier
-from broker.alerts.dispatch import Dispatcher
-from broker.alerts.health import HealthWatch
-from broker.alerts.places import Places
-from broker.alerts.rotations import OverdueWatch
-from broker.alerts.routing import Router
-from broker.alerts.watch import AlertWatch
 from broker.assembly import Assembly, Foundation, assemble
 from broker.clock import Clock, SystemClock, fresh_id
 from broker.config.alerting import ChannelKind
@@ -33,7 +26,6 @@ from broker.ledger.checkpoint import Checkpointer
 from broker.ledger.log import Ledger
 from broker.limits.breaker_store import SqlBreakers
 from broker.limits.gcra_redis import RENEW_SECONDS, RedisRates
-from broker.limits.thresholds import Thresholds
 from broker.loops import ConfigurationWatch, KillWatch, Loop, RotationWatch, running
 from broker.queue import Queue
 from broker.service import Broker, acceptance, refusal
@@ -51,6 +43,9 @@ from connectors.transport import HttpTransport, Limits, Timeouts
 from vault.client import VaultClient
 from vault.errors import VaultError
 from vault.model import VaultState
+
+if TYPE_CHECKING:
+    from broker.alerts.courier import Courier
 
 log = structlog.get_logger(__name__)
 
@@ -191,6 +186,7 @@ async def open_courier(settings: Settings, *, clock: Clock | None = None) -> Asy
     from broker.alerts.channels.log import LogSender
     from broker.alerts.channels.push import PushSender
     from broker.alerts.channels.webhook import WebhookSender
+    from broker.alerts.courier import Courier
 
     clock = clock or SystemClock()
     machine = _Machine(settings)
@@ -347,7 +343,15 @@ def _house_keeping(
 
 
 def _alerting(base: Foundation, built: Assembly, stores: _Stores, vault: BrokerVault) -> list[Loop]:
-    """Return what an API does about alerts; see `broker/alerts`."""
+    """Return what an API does about alerts; see `broker/alerts`. A worker's processes need none of it in memory."""
+    from broker.alerts.dispatch import Dispatcher
+    from broker.alerts.health import HealthWatch
+    from broker.alerts.places import Places
+    from broker.alerts.rotations import OverdueWatch
+    from broker.alerts.routing import Router
+    from broker.alerts.watch import AlertWatch
+    from broker.limits.thresholds import Thresholds
+
     clock, ledger, policies = base.clock, base.ledger, built.policies
     watch = AlertWatch(
         reader=base.reader,
