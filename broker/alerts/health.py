@@ -24,7 +24,7 @@ PATIENCE_SECONDS: Final = 30
 """Trouble that is shorter is not told: a restart, a seal that is opened at once."""
 
 _KINDS: Final = {"vault": AlertKind.VAULT, "queue": AlertKind.QUEUE, "limits": AlertKind.QUEUE}
-_TODO: Final = {
+_ADVICE: Final = {
     AlertKind.VAULT: "`ostiary vault status` says why; `ostiary vault unseal` opens it; until then nothing is sent",
     AlertKind.QUEUE: "look at Redis or Valkey: approved work and alerts wait in the database, limits hold by process",
     AlertKind.LEDGER: "look at the disk and the database: until it works nothing new is done",
@@ -92,7 +92,7 @@ class HealthWatch:
             kind,
             f"check:{name}",
             f"the {name} {'did' if trouble.ended_ns else 'does'} not work as it should",
-            _TODO[kind],
+            _ADVICE[kind],
             Severity.WARNING if trouble.why.startswith("degraded") else Severity.CRITICAL,
             facts=facts,
         )

@@ -23,7 +23,8 @@ T = TypeVar("T")
 OK: Final = 200
 DENIED: Final = 403
 SPENT: Final = 429
-UNKNOWN: Final = 401
+KILLED: Final = frozenset({401, 403})
+"""It asks again the moment its stream breaks: all it asks is refused already, its session may not have ended yet."""
 """Status of a request whose session is over."""
 TEXT: Final = "Fewer queries, and a cache."
 USED: Final = 1000
@@ -130,7 +131,7 @@ class ModelsChapter:
         found: dict[str, Any] = _parsed(last, {"ended": "", "then": {"status": 0, "told": last}})
         ended, then = found["ended"], found["then"]
         cut = said.output["report"]["calls"] if said.status == 0 else 0
-        ok = bool(word and ended) and (cut, then["status"]) == (1, UNKNOWN)
+        ok = bool(word and ended) and cut == 1 and then["status"] in KILLED
         return Step("kill", "a person kills the agent while a model answers it", ok, (
             f">>> client.messages.stream(model='{MODEL}', …)", f"{word} …", f"$ {said.command}",
             f"the answer ends there: {ended}", f"asked again: {then['status']}: {then['told']}",

@@ -82,7 +82,8 @@ def test_the_tour_goes_as_it_is_told_and_leaves_nothing_behind(short_tmp: Path) 
         assert facts[name]["status"] == status
         assert facts[name]["told"].startswith(why)
     assert (facts["usage"]["calls"], facts["usage"]["output_tokens"]) == (1, 100)
-    assert (facts["kill"]["calls_cut"], facts["kill"]["status"]) == (1, 401)
+    assert facts["kill"]["calls_cut"] == 1
+    assert facts["kill"]["status"] in {401, 403}
     assert facts["kill"]["ended"]
     assert PLANTED not in done.stdout
     assert list(short_tmp.iterdir()) == []
