@@ -25,7 +25,6 @@ DENIED: Final = 403
 SPENT: Final = 429
 KILLED: Final = frozenset({401, 403})
 """It asks again the moment its stream breaks: all it asks is refused already, its session may not have ended yet."""
-"""Status of a request whose session is over."""
 TEXT: Final = "Fewer queries, and a cache."
 USED: Final = 1000
 """Tokens of one call, by the script."""
